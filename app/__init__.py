@@ -1,0 +1,1 @@
+"""Cartwheel: the app behind the doors. Importing a flow must never import the web."""

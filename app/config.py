@@ -1,0 +1,153 @@
+"""Every setting there is, read from the environment once; a bad one stops the start and names itself."""
+
+import os
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.domain.errors import CartwheelError
+
+INSECURE_KEY = "change-me"
+
+
+class Environment(StrEnum):
+    """Where the process runs."""
+
+    PRODUCTION = "production"
+    DEVELOPMENT = "development"
+    TEST = "test"
+
+
+class Transport(StrEnum):
+    """The ways out for mail. SendGrid and SMTP come with a later release; until then nothing leaves the machine."""
+
+    OUTBOX = "outbox"
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class BadSetting(CartwheelError):
+    """A setting is wrong or missing; the message names it and says what to do."""
+
+
+class Settings(BaseSettings):
+    """The settings, each with its environment variable (`docs/operating.md` explains them)."""
+
+    model_config = SettingsConfigDict(env_prefix="CARTWHEEL_", extra="ignore")
+
+    env: Environment = Environment.PRODUCTION
+    database_url: str = Field(validation_alias=AliasChoices("DATABASE_URL"))
+    redis_url: str = Field(validation_alias=AliasChoices("REDIS_URL"))
+    port: int = Field(default=8000, ge=1, le=65535, validation_alias=AliasChoices("PORT"))
+    host: str = "127.0.0.1"
+    public_url: str
+    secret_keys: Annotated[list[str], NoDecode]
+    data_dir: Path = Path("var")
+    shopify_client_id: str = ""
+    shopify_client_secret: str = ""
+    shopify_client_secret_old: str = ""
+    shopify_api_base: str = ""
+    mail_transport: Transport = Transport.OUTBOX
+    allow_loopback_shops: bool = False
+    log_format: LogFormat = LogFormat.JSON
+    lease_seconds: int = Field(default=60, ge=5, le=600)
+    demo_shops_url: str = ""
+
+    @field_validator("database_url")
+    @classmethod
+    def _use_psycopg(cls, url: str) -> str:
+        """Accept the conventional schemes; SQLAlchemy must be told the driver."""
+        scheme, sep, rest = url.partition("://")
+        if not sep or scheme not in {"postgres", "postgresql", "postgresql+psycopg"}:
+            raise ValueError("must begin with postgresql:// (PostgreSQL 14 or newer is the one database)")
+        return f"postgresql+psycopg://{rest}"
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_redis_scheme(cls, url: str) -> str:
+        if not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return url
+
+    @field_validator("public_url")
+    @classmethod
+    def _absolute_url(cls, url: str) -> str:
+        if not url.startswith(("https://", "http://")):
+            raise ValueError("must be the address people reach this app at, such as https://mail.example.com")
+        return url.rstrip("/")
+
+    @field_validator("secret_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        return [k.strip() for k in value.split(",") if k.strip()] if isinstance(value, str) else value
+
+    @field_validator("secret_keys")
+    @classmethod
+    def _strong_keys(cls, keys: list[str]) -> list[str]:
+        if not keys:
+            raise ValueError("needs at least one key; make one with: cartwheel keys new")
+        if any(len(k) < 32 or INSECURE_KEY in k for k in keys):
+            raise ValueError("each key needs 32 or more random characters; make one with: cartwheel keys new")
+        return keys
+
+    @model_validator(mode="after")
+    def _safe_in_production(self) -> "Settings":
+        if self.env is not Environment.PRODUCTION:
+            return self
+        if not self.public_url.startswith("https://"):
+            raise ValueError("CARTWHEEL_PUBLIC_URL must begin with https:// in production")
+        if self.allow_loopback_shops:
+            raise ValueError("CARTWHEEL_ALLOW_LOOPBACK_SHOPS is for tests; unset it in production")
+        if self.demo_shops_url:
+            raise ValueError("CARTWHEEL_DEMO_SHOPS_URL is for the demo; unset it in production")
+        return self
+
+    @property
+    def shopify_secrets(self) -> list[str]:
+        """The client secrets that a signature may be made with, the current one first."""
+        return [s for s in (self.shopify_client_secret, self.shopify_client_secret_old) if s]
+
+    @property
+    def outbox_dir(self) -> Path:
+        """Where the outbox transport writes its mails."""
+        return self.data_dir / "outbox"
+
+
+def load_settings(environ: dict[str, str] | None = None) -> Settings:
+    """Read the settings.
+
+    Raises:
+        BadSetting: with one line for each setting that is wrong or missing, and the remedy.
+    """
+    if environ is not None:
+        os.environ.update(environ)
+    try:
+        return Settings()  # type: ignore[call-arg]  # the fields come from the environment
+    except ValidationError as exc:
+        raise BadSetting("\n".join(_explain(e) for e in exc.errors())) from exc
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Return the settings of this process, read once."""
+    return load_settings()
+
+
+def _explain(error: Any) -> str:
+    """Say which variable is wrong, without echoing its value: it may be a secret."""
+    if not error["loc"]:
+        return str(error["msg"]).removeprefix("Value error, ")
+    field = str(error["loc"][0])
+    name = field if field.isupper() else f"CARTWHEEL_{field.upper()}"
+    if error["type"] == "missing":
+        return f"{name} is not set. Set it, or start with script/demo, which sets everything (docs/operating.md)."
+    return f"{name}: {str(error['msg']).removeprefix('Value error, ')}."

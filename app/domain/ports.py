@@ -1,0 +1,124 @@
+"""What the house asks of the outside world. An adapter in `integrations/` implements one of these and nothing else."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from app.domain.events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What a platform's webhook says on its outside, before the body is parsed.
+
+    `dedupe_key` is the same for every copy of one delivery (D12). `headers` are the ones worth keeping: no signature,
+    nothing personal.
+    """
+
+    topic: str
+    dedupe_key: str
+    shop_domain: str | None
+    external_id: str | None
+    delivery_id: str | None
+    triggered_at: datetime | None
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopAccess:
+    """How to call one shop: its base URL without a trailing slash, and its secrets in clear. Never logged, never stored."""
+
+    shop_id: int
+    domain: str
+    base_url: str
+    key: str  # WooCommerce consumer key; empty on Shopify
+    secret: str  # WooCommerce consumer secret or Shopify access token
+
+    def __repr__(self) -> str:
+        return f"ShopAccess(shop_id={self.shop_id})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CouponSpec:
+    """A single-use percentage coupon to be made in the shop. `code` was fixed in our database beforehand."""
+
+    code: str
+    percent: int
+    title: str
+    starts_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """One rendered mail to one recipient. `key` is the delivery's id, the same for every try."""
+
+    key: str
+    shop_key: str
+    flow_step: str  # "abandoned_cart/reminder"
+    from_email: str
+    from_name: str
+    to_email: str
+    to_name: str | None
+    reply_to: str | None
+    subject: str
+    html: str
+    text: str
+    unsubscribe_url: str | None
+
+
+class Platform(Protocol):
+    """A shop platform: how its webhooks are trusted, read and translated, and what it can be asked to do."""
+
+    @property
+    def NAME(self) -> str: ...  # noqa: N802  (a constant of the adapter's module)
+
+    @property
+    def COMPLIANCE_TOPICS(self) -> frozenset[str]: ...  # noqa: N802
+
+    def is_authentic(self, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> bool:
+        """Say whether the body is signed with one of the secrets. Never raises."""
+
+    def read_envelope(self, headers: Mapping[str, str], body: bytes) -> Envelope:
+        """Read the outside of an authentic webhook.
+
+        Raises:
+            BadPayload: a header that the platform always sends is missing.
+        """
+
+    def normalise(self, topic: str, payload: object, *, at: datetime) -> list[Event]:
+        """Translate a parsed body into our events; an unknown topic gives none.
+
+        Args:
+            topic: the platform's own word.
+            payload: the parsed JSON.
+            at: when the platform says it was triggered, else when we received it; for bodies that carry no time.
+
+        Raises:
+            BadPayload: the body cannot be understood; the message says why.
+        """
+
+    def mint_coupon(self, access: ShopAccess, spec: CouponSpec) -> str:
+        """Make the coupon in the shop and return the shop's id for it; one that is there already is found, not made twice.
+
+        Raises:
+            Transient, Ambiguous, Permanent, NotAllowed: as their names say.
+        """
+
+    def add_coupon(self, recovery_url: str, code: str) -> str:
+        """Return the recovery link that also applies the coupon; other parameters of the link stay."""
+
+
+class MailTransport(Protocol):
+    """A way out for mail."""
+
+    def send(self, mail: Mail) -> str:
+        """Hand the mail over and return the provider's id for it.
+
+        Raises:
+            Transient, Ambiguous, Permanent, NotAllowed: as their names say.
+        """
+
+    def was_sent(self, key: str) -> bool | None:
+        """Say whether a mail with this key was accepted; None when the provider cannot be asked."""

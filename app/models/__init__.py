@@ -1,0 +1,48 @@
+"""The tables, one file per noun, each with its own queries."""
+
+from app.models.base import NO_SHOP, Base
+from app.models.customer import ConsentRow, Customer, CustomerIdentity, Suppression
+from app.models.delivery import Coupon, CouponState, Delivery, DeliveryState
+from app.models.flow import Arm, DecisionRow, Enrollment, EnrollmentState, FlowSettings, FlowVersion, ScheduledStep
+from app.models.shop import Shop, ShopState, ShopToken, TokenKind
+from app.models.staff import AuditRow, DemoClock, Heartbeat, SignInLink
+from app.models.trade import Checkout, Order, OrderLine, Product, PurchaseMark, Refund, Shipment
+from app.models.webhook import EventRow, Webhook, WebhookState
+
+__all__ = [
+    "NO_SHOP",
+    "Arm",
+    "AuditRow",
+    "Base",
+    "Checkout",
+    "ConsentRow",
+    "Coupon",
+    "CouponState",
+    "Customer",
+    "CustomerIdentity",
+    "DecisionRow",
+    "Delivery",
+    "DeliveryState",
+    "DemoClock",
+    "Enrollment",
+    "EnrollmentState",
+    "EventRow",
+    "FlowSettings",
+    "FlowVersion",
+    "Heartbeat",
+    "Order",
+    "OrderLine",
+    "Product",
+    "PurchaseMark",
+    "Refund",
+    "ScheduledStep",
+    "Shipment",
+    "Shop",
+    "ShopState",
+    "ShopToken",
+    "SignInLink",
+    "Suppression",
+    "TokenKind",
+    "Webhook",
+    "WebhookState",
+]

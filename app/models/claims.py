@@ -1,0 +1,109 @@
+"""Take due rows for work: by lease and fence, oldest first, no shop more than its share, never the same row twice (D4, D5)."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session
+
+from app.domain.errors import CartwheelError
+
+MOST_DEATHS = 3  # processes that died on a row before it counts as poison
+
+
+T = TypeVar("T", bound=Any)  # a table with the mixins ShopRow and Claimable
+Key = tuple[int, int]
+
+
+class FenceLost(CartwheelError):
+    """Another worker has taken these rows since: nothing of this transaction may stay."""
+
+
+def claim(session: Session, model: type[T], *, limit: int, lease: timedelta, now: datetime) -> list[T]:
+    """Lease up to `limit` due rows, oldest first. While other shops wait, one shop gets at most a quarter (reliability 2.7).
+
+    A row whose lease ran out is taken alone: its process died, and if the row is the cause, it must not take others along.
+    """
+    lost = select(model.shop_id, model.id).where(model.state == "pending", model.lease_until < func.now())
+    orphans = session.execute(lost.order_by(model.due_at).limit(1).with_for_update(skip_locked=True)).all()
+    if orphans:
+        return _lease(session, model, [_key(orphans[0])], lease, died=True)
+    keys = _fair(session, model, limit, now)
+    return _lease(session, model, keys, lease, died=False) if keys else []
+
+
+def finish(session: Session, model: type[T], rows: Sequence[T], values: dict[str, Any]) -> None:
+    """Write the end of claimed rows, all or none.
+
+    Raises:
+        FenceLost: one of them was taken by somebody else since our claim.
+    """
+    if not rows:
+        return
+    result = session.execute(
+        update(model)
+        .where(tuple_(model.shop_id, model.id, model.fence).in_([(r.shop_id, r.id, r.fence) for r in rows]))
+        .values({"lease_until": None, **values})
+        .execution_options(synchronize_session=False)
+    )
+    assert isinstance(result, CursorResult)  # noqa: S101  (for the type checker: an UPDATE has a row count)
+    if result.rowcount != len(rows):
+        raise FenceLost(f"{len(rows) - result.rowcount} of {len(rows)} rows were taken by another worker.")
+
+
+def _fair(session: Session, model: type[T], limit: int, now: datetime) -> list[Key]:
+    front = _due(session, model, limit, now)
+    if len(front) < limit:
+        return front
+    share = max(1, limit // 4)
+    greedy = [shop for shop, count in Counter(shop for shop, _ in front).items() if count > share]
+    others = _due(session, model, limit, now, model.shop_id.not_in(greedy)) if greedy else []
+    kept: list[Key] = []
+    taken: Counter[int] = Counter()
+    for key in front:
+        if key[0] not in greedy or taken[key[0]] < share:
+            kept.append(key)
+            taken[key[0]] += 1
+    picked = list(dict.fromkeys([*kept, *others]))[:limit]
+    return picked + [k for k in front if k not in set(picked)][: limit - len(picked)]
+
+
+def _due(session: Session, model: type[T], limit: int, now: datetime, extra: ColumnElement[bool] | None = None) -> list[Key]:
+    query = (
+        select(model.shop_id, model.id)
+        .where(model.state == "pending", model.due_at <= now, model.lease_until.is_(None))
+        .order_by(model.due_at, model.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [_key(row) for row in session.execute(query if extra is None else query.where(extra))]
+
+
+def _lease(session: Session, model: type[T], keys: list[Key], lease: timedelta, *, died: bool) -> list[T]:
+    rows = session.scalars(
+        update(model)
+        .where(tuple_(model.shop_id, model.id).in_(keys))
+        .values(
+            lease_until=func.now() + lease,
+            fence=model.fence + 1,
+            attempts=model.attempts + 1,
+            deaths=model.deaths + int(died),
+        )
+        .returning(model)
+        .execution_options(synchronize_session=False)
+    ).all()
+    return sorted(rows, key=lambda r: (r.due_at, r.id))
+
+
+def _key(row: Any) -> Key:
+    return row.shop_id, row.id
+
+
+def is_anything_due(session: Session, model: type[T], now: datetime) -> bool:
+    """Say whether a claim would find a row."""
+    waiting = and_(model.due_at <= now, model.lease_until.is_(None))
+    query = select(model.id).where(model.state == "pending", or_(waiting, model.lease_until < func.now())).limit(1)
+    return session.execute(query).first() is not None

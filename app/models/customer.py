@@ -1,0 +1,80 @@
+"""Customers: one row for a person in a shop (D20), the identities that lead to it, and what the person consented to."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Index, LargeBinary, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, ShopRow
+
+
+class Customer(ShopRow, Base):
+    """A person in a shop. Its row is the subject lock that send-claim, order, unsubscribe and redact share (D6)."""
+
+    __tablename__ = "customers"
+
+    email: Mapped[str | None]
+    first_name: Mapped[str | None]
+    last_name: Mapped[str | None]
+    locale: Mapped[str | None]
+    country: Mapped[str | None]
+    facts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))  # field -> [time it was told, value]
+    tags: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))  # tag -> [time, present]
+    orders_count: Mapped[int | None]  # the platform's own sum, where it tells one
+    spent_minor: Mapped[int | None] = mapped_column(BigInteger)
+    summed_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class CustomerIdentity(ShopRow, Base):
+    """A platform customer id or a normalised address that leads to one customer.
+
+    Two people who share one are one person, whatever the order of arrival (D20); the consent of an address is the newest
+    statement about it.
+    """
+
+    __tablename__ = "customer_identities"
+    __table_args__ = (
+        Index("uq_customer_identities_value", "shop_id", "kind", "value", unique=True),
+        Index("ix_customer_identities_customer", "shop_id", "customer_id"),
+    )
+
+    kind: Mapped[str]  # "id" or "email"
+    value: Mapped[str]
+    customer_id: Mapped[int] = mapped_column(BigInteger)
+    consent_state: Mapped[str] = mapped_column(server_default=text("'none'"))
+    consent_at: Mapped[datetime | None]
+
+
+class ConsentRow(ShopRow, Base):
+    """The consent ledger: who said what, when, where and under which wording. Rows are added, never changed."""
+
+    __tablename__ = "consents"
+    __table_args__ = (
+        Index("uq_consents_statement", "shop_id", "email_hash", "at", "state", "source", unique=True),
+        Index("ix_consents_customer", "shop_id", "customer_id"),
+    )
+
+    customer_id: Mapped[int] = mapped_column(BigInteger)
+    email_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    state: Mapped[str]
+    at: Mapped[datetime]
+    source: Mapped[str]
+    level: Mapped[str | None]
+    wording: Mapped[str | None]
+    evidence: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+
+
+class Suppression(ShopRow, Base):
+    """Never mail this address again. Survives erasure, as a keyed hash (I12)."""
+
+    __tablename__ = "suppressions"
+    __table_args__ = (Index("uq_suppressions_address", "shop_id", "email_hash", "scope", "reason", unique=True),)
+
+    email_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    scope: Mapped[str]  # "all" or "marketing"
+    reason: Mapped[str]  # bounced complained unsubscribed manual
+    source: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))

@@ -1,0 +1,115 @@
+"""Flows of a shop: settings, versions, who is in them, what waits, and why things were decided."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, Numeric, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, Claimable, ShopRow, due_index
+
+
+class EnrollmentState(StrEnum):
+    """Where a person stands in a flow."""
+
+    ACTIVE = "active"
+    FINISHED = "finished"
+    EXITED = "exited"
+
+
+class Arm(StrEnum):
+    """Treated people get mails; held-out people are only watched, so that a flow's effect can be told."""
+
+    TREATED = "treated"
+    HOLDOUT = "holdout"
+
+
+class FlowSettings(ShopRow, Base):
+    """A shop's settings of one flow. What the steps do is the version; whether and for whom is here (design 8.6)."""
+
+    __tablename__ = "flow_settings"
+    __table_args__ = (Index("uq_flow_settings_flow", "shop_id", "flow", unique=True),)
+
+    flow: Mapped[str]
+    is_on: Mapped[bool] = mapped_column(server_default=text("false"))
+    holdout_share: Mapped[Decimal] = mapped_column(Numeric(4, 3), server_default=text("0"))  # 0 to 1
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+    updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class FlowVersion(ShopRow, Base):
+    """One version of a flow's tree, as JSON. Never changed: people in a flow keep the version they entered with."""
+
+    __tablename__ = "flow_versions"
+    __table_args__ = (Index("uq_flow_versions_version", "shop_id", "flow", "version", unique=True),)
+
+    flow: Mapped[str]
+    version: Mapped[int]
+    tree: Mapped[dict[str, Any]]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class Enrollment(ShopRow, Base):
+    """One person in one flow, once per episode.
+
+    `subject_key` says what the flow runs over: for the cart flow the word "checkout", as the episode (the checkout's token)
+    alone names it.
+    """
+
+    __tablename__ = "enrollments"
+    __table_args__ = (
+        # One run per episode, however often and in whatever order its events come (I3).
+        Index("uq_enrollments_episode", "shop_id", "flow", "subject_key", "episode", unique=True),
+        Index("ix_enrollments_customer", "shop_id", "customer_id", "state"),
+        Index("ix_enrollments_flow", "shop_id", "flow", "state"),
+    )
+
+    flow: Mapped[str]
+    version: Mapped[int]
+    subject_key: Mapped[str]
+    episode: Mapped[str]
+    customer_id: Mapped[int] = mapped_column(BigInteger)
+    arm: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default=text("'active'"))
+    reason: Mapped[str | None]
+    entered_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class ScheduledStep(ShopRow, Claimable, Base):
+    """The next step of an enrollment and when it is due. States: pending, done, failed."""
+
+    __tablename__ = "scheduled_steps"
+    __table_args__ = (
+        Index("uq_scheduled_steps_step", "shop_id", "enrollment_id", "step_no", unique=True),
+        due_index("scheduled_steps"),
+        ForeignKeyConstraint(
+            ["shop_id", "enrollment_id"], ["enrollments.shop_id", "enrollments.id"], name="fk_scheduled_steps_enrollment"
+        ),
+    )
+
+    enrollment_id: Mapped[int] = mapped_column(BigInteger)
+    step_no: Mapped[int]
+
+
+class DecisionRow(ShopRow, Base):
+    """Why something was done, or not done: the rule, the values it saw, the time, the flow version."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (
+        Index("ix_decisions_enrollment", "shop_id", "enrollment_id", "id"),
+        ForeignKeyConstraint(
+            ["shop_id", "enrollment_id"], ["enrollments.shop_id", "enrollments.id"], name="fk_decisions_enrollment"
+        ),
+    )
+
+    enrollment_id: Mapped[int] = mapped_column(BigInteger)
+    version: Mapped[int]
+    step_no: Mapped[int]
+    because: Mapped[str]
+    saw: Mapped[dict[str, Any]]
+    effects: Mapped[list[Any]]
+    decided_at: Mapped[datetime]

@@ -1,0 +1,74 @@
+"""Shops: the tenants, and the secrets with which we call them."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, Identity, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, ShopRow
+
+
+class ShopState(StrEnum):
+    """Whether we work for this shop."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    UNINSTALLED = "uninstalled"
+    RECONNECT = "needs_reconnect"
+
+
+class Shop(Base):
+    """One shop: the tenant (D14). `connection_id` is the unguessable part of its WooCommerce webhook address."""
+
+    __tablename__ = "shops"
+    __table_args__ = (
+        UniqueConstraint("platform", "domain", name="uq_shops_domain"),
+        UniqueConstraint("connection_id", name="uq_shops_connection_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    platform: Mapped[str]
+    domain: Mapped[str]
+    url: Mapped[str]
+    name: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default=text("'active'"))
+    connection_id: Mapped[str | None]
+    email: Mapped[str | None]
+    sender_email: Mapped[str]
+    reply_to: Mapped[str | None]
+    postal_address: Mapped[str] = mapped_column(server_default=text("''"))
+    currency: Mapped[str] = mapped_column(server_default=text("'USD'"))
+    timezone: Mapped[str] = mapped_column(server_default=text("'UTC'"))
+    locale: Mapped[str] = mapped_column(server_default=text("'en'"))
+    scopes: Mapped[str] = mapped_column(server_default=text("''"))
+    facts_at: Mapped[datetime | None]  # the platform's time of the newest facts above
+    hash_key: Mapped[bytes] = mapped_column(LargeBinary)  # encrypted; the key of this shop's address hashes, never rotated
+    installed_at: Mapped[datetime]
+    uninstalled_at: Mapped[datetime | None]
+
+    @property
+    def is_active(self) -> bool:
+        """Whether mails of this shop may go out."""
+        return self.state == ShopState.ACTIVE
+
+
+class TokenKind(StrEnum):
+    """What a secret is for."""
+
+    ACCESS_TOKEN = "access_token"  # noqa: S105  (the word, not the secret)
+    CONSUMER_KEY = "consumer_key"
+    CONSUMER_SECRET = "consumer_secret"  # noqa: S105
+    WEBHOOK_SECRET = "webhook_secret"  # noqa: S105
+
+
+class ShopToken(ShopRow, Base):
+    """One secret of a shop, encrypted (app/crypto.py)."""
+
+    __tablename__ = "shop_tokens"
+    __table_args__ = (Index("uq_shop_tokens_kind", "shop_id", "kind", unique=True),)
+
+    kind: Mapped[str]
+    secret: Mapped[bytes] = mapped_column(LargeBinary)
+    expires_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))

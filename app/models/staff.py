@@ -1,0 +1,53 @@
+"""What people did, the links they sign in with, and the signs of life of our processes."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Identity, Index, LargeBinary, SmallInteger, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, ShopRow
+
+
+class AuditRow(ShopRow, Base):
+    """Who did what to which object, when and why. Rows are added, never changed."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (Index("ix_audit_log_shop", "shop_id", "id"),)
+
+    actor: Mapped[str]
+    action: Mapped[str]
+    object_kind: Mapped[str]
+    object_id: Mapped[str]
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class SignInLink(Base):
+    """A one-time link into the standalone admin, kept as a hash."""
+
+    __tablename__ = "sign_in_links"
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    shop_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class Heartbeat(Base):
+    """The last sign of life of each kind of process that has no door of its own."""
+
+    __tablename__ = "heartbeats"
+
+    process: Mapped[str] = mapped_column(primary_key=True)
+    beat_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class DemoClock(Base):
+    """How far the demo's clock was skipped ahead; empty everywhere else."""
+
+    __tablename__ = "demo_clock"
+
+    id: Mapped[int] = mapped_column(SmallInteger, Identity(always=False), primary_key=True)
+    offset_seconds: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,89 @@
+"""Fold what the platform says of customer accounts and of the shop itself."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import delete, func, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from app.domain import events as e
+from app.models import Customer, Shop, ShopState, ShopToken
+from app.services import audit
+
+_SHOP_FACTS = ("name", "email", "currency", "timezone", "locale")
+
+
+def fold_customers(
+    session: Session, shop_id: int, found: Sequence[e.Event], customer_of: dict[int, int | None]
+) -> None:
+    """Fold tags, the platform's own sums and deletions."""
+    tags: dict[int, dict[str, Any]] = defaultdict(dict)
+    for event in found:
+        customer_id = customer_of[id(event)]
+        if customer_id is None:
+            continue
+        match event:
+            case e.CustomerTagged(added=added, removed=removed, happened_at=at):
+                for tag, present in [*((t, True) for t in added), *((t, False) for t in removed)]:
+                    entry = [at.astimezone(UTC).isoformat(), present]
+                    tags[customer_id][tag] = max(entry, tags[customer_id].get(tag, entry))
+            case e.PurchasesSummed():
+                _fold_sum(session, shop_id, customer_id, event)
+            case e.CustomerDeleted(happened_at=at):
+                session.execute(
+                    _customer(shop_id, customer_id).values(deleted_at=func.greatest(Customer.deleted_at, at))
+                )
+    _fold_tags(session, shop_id, tags)
+
+
+def fold_shop(session: Session, shop: Shop, found: Iterable[e.Event], *, now: datetime) -> None:
+    """Fold the shop's own facts, and stop at once when it removed us (I7)."""
+    for event in found:
+        match event:
+            case e.ShopUpdated(happened_at=at) if shop.facts_at is None or at >= shop.facts_at:
+                shop.facts_at = at
+                for fact in _SHOP_FACTS:
+                    if value := getattr(event, fact):
+                        setattr(shop, fact, value)
+            case e.ScopesChanged(scopes=scopes):
+                shop.scopes = ",".join(scopes)
+            case e.AppUninstalled(happened_at=at) if at > shop.installed_at:
+                # An uninstall that arrives after a quick reinstall is older than it, and says nothing any more.
+                shop.state, shop.uninstalled_at = ShopState.UNINSTALLED, now
+                session.execute(delete(ShopToken).where(ShopToken.shop_id == shop.id, ShopToken.kind == "access_token"))
+                audit.record(
+                    session, shop.id, actor="platform", action="shop.uninstalled", object_kind="shop", object_id=shop.id
+                )
+            case _:
+                continue
+    session.flush()
+
+
+def _fold_sum(session: Session, shop_id: int, customer_id: int, told: e.PurchasesSummed) -> None:
+    held = tuple_(Customer.summed_at, Customer.orders_count, Customer.spent_minor)
+    session.execute(
+        _customer(shop_id, customer_id)
+        .where(Customer.summed_at.is_(None) | (held < tuple_(told.happened_at, told.orders_count, told.spent_minor)))
+        .values(orders_count=told.orders_count, spent_minor=told.spent_minor, summed_at=told.happened_at)
+    )
+
+
+def _fold_tags(session: Session, shop_id: int, news: dict[int, dict[str, Any]]) -> None:
+    if not news:
+        return
+    held = session.execute(
+        select(Customer.id, Customer.tags).where(Customer.shop_id == shop_id, Customer.id.in_(news))
+    ).all()
+    for customer_id, tags in held:
+        merged = tags | {t: max(entry, tags.get(t, entry)) for t, entry in news[customer_id].items()}
+        session.execute(_customer(shop_id, customer_id).values(tags=merged))
+
+
+def _customer(shop_id: int, customer_id: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    return (
+        update(Customer)
+        .where(Customer.shop_id == shop_id, Customer.id == customer_id)
+        .execution_options(synchronize_session=False)
+    )

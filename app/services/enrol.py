@@ -1,0 +1,190 @@
+"""Put people into flows, carry out what the engine decided, and take people out: the rows of a decision."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.orm import Session
+
+from app import crypto
+from app.flows.engine import Decision, Exit, Finish, Schedule, SendEmail, SkipEmail
+from app.flows.vocabulary import Flow, Percent
+from app.models import Coupon, DecisionRow, Delivery, DeliveryState, Enrollment, EnrollmentState, ScheduledStep, Shop
+from app.services.snapshots import Subject
+
+# 32 letters and digits that nobody mixes up: no 0 O 1 I.
+CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A decision about one enrollment at one step."""
+
+    enrollment: Enrollment
+    flow: Flow
+    step_no: int
+    decision: Decision
+    recipient: str | None
+
+
+def enter(
+    session: Session, shop_id: int, subjects: Sequence[Subject], *, version: int, arms: Sequence[str]
+) -> list[Enrollment]:
+    """Enrol people; who is in this episode already stays as they are, and is not returned."""
+    if not subjects:
+        return []
+    rows = [
+        {
+            "shop_id": shop_id, "flow": s.flow, "version": version, "subject_key": "checkout", "episode": s.token,
+            "customer_id": s.customer_id, "arm": arm, "entered_at": s.entered_at,
+        }
+        for s, arm in zip(subjects, arms, strict=True)
+    ]  # fmt: skip
+    statement = pg_insert(Enrollment).values(rows).on_conflict_do_nothing().returning(Enrollment)
+    return list(session.scalars(statement, execution_options={"populate_existing": True}))
+
+
+def apply(session: Session, shop: Shop, verdicts: Sequence[Verdict], *, now: datetime) -> None:
+    """Write what was decided: ledger, coupons, next steps, ends, and the decision rows. All rows of one kind at once."""
+    deliveries: list[dict[str, Any]] = []
+    coupons: list[dict[str, Any]] = []
+    steps: list[dict[str, Any]] = []
+    ended: dict[tuple[str, str | None], list[int]] = {}
+    for verdict in verdicts:
+        run = verdict.enrollment
+        for effect in verdict.decision.effects:
+            match effect:
+                case SendEmail(step=step, due_at=due_at, coupon=coupon):
+                    deliveries.append(_delivery(verdict, step, due_at, now=now))
+                    if coupon:
+                        coupons.append(_coupon(shop, run.id, step, coupon, now=now))
+                case SkipEmail(step=step, due_at=due_at, reason=reason):
+                    deliveries.append(_delivery(verdict, step, due_at, now=now, skipped=reason))
+                case Exit(reason=reason, step=step):
+                    ended.setdefault((EnrollmentState.EXITED, reason), []).append(run.id)
+                    if step:
+                        deliveries.append(_delivery(verdict, step, now, now=now, skipped=reason))
+                case Finish():
+                    ended.setdefault((EnrollmentState.FINISHED, None), []).append(run.id)
+                case Schedule(step_no=step_no, due_at=due_at):
+                    steps.append({"shop_id": shop.id, "enrollment_id": run.id, "step_no": step_no, "due_at": due_at})
+    _insert_new(session, Delivery, deliveries)
+    _insert_new(session, Coupon, coupons)
+    _schedule(session, steps)
+    for (state, reason), ids in ended.items():
+        end(session, shop.id, ids, state=state, reason=reason, now=now)
+    if verdicts:
+        session.execute(insert(DecisionRow), [_decision_row(shop.id, v, now) for v in verdicts])
+
+
+def end(
+    session: Session, shop_id: int, enrollment_ids: Sequence[int], *, state: str, reason: str | None, now: datetime
+) -> None:
+    """End runs: nothing of them is scheduled any more, and when they were left, mails not yet handed over are skipped."""
+    session.execute(
+        update(Enrollment)
+        .where(Enrollment.shop_id == shop_id, Enrollment.id.in_(enrollment_ids))
+        .values(state=state, reason=reason, ended_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(
+        update(ScheduledStep)
+        .where(
+            ScheduledStep.shop_id == shop_id,
+            ScheduledStep.enrollment_id.in_(enrollment_ids),
+            ScheduledStep.state == "pending",
+        )
+        .values(state="done", lease_until=None, fence=ScheduledStep.fence + 1)
+        .execution_options(synchronize_session=False)
+    )
+    if state == EnrollmentState.EXITED:
+        session.execute(
+            update(Delivery)
+            .where(
+                Delivery.shop_id == shop_id,
+                Delivery.enrollment_id.in_(enrollment_ids),
+                Delivery.state == DeliveryState.PENDING,
+            )
+            .values(state=DeliveryState.SKIPPED, reason=reason, lease_until=None, fence=Delivery.fence + 1)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def flows_of(session: Session, shop_id: int, runs: Sequence[Enrollment]) -> dict[tuple[str, int], Flow]:
+    """Return the flow versions that these runs entered with."""
+    from app.flows import read_flow
+    from app.models import FlowVersion
+
+    keys = {(r.flow, r.version) for r in runs}
+    rows = session.execute(
+        select(FlowVersion.flow, FlowVersion.version, FlowVersion.tree).where(
+            FlowVersion.shop_id == shop_id, tuple_(FlowVersion.flow, FlowVersion.version).in_(keys)
+        )
+    )
+    return {(flow, version): read_flow(tree) for flow, version, tree in rows}
+
+
+def new_code(shop_name: str) -> str:
+    """Make an unguessable coupon code (40 bits) that says whose it is."""
+    letters = [c for c in shop_name.upper() if c in CODE_LETTERS][:5]
+    code = "".join(secrets.choice(CODE_LETTERS) for _ in range(8))
+    return "-".join(("".join(letters) or "CART", code[:4], code[4:]))
+
+
+def _schedule(session: Session, steps: Sequence[dict[str, Any]]) -> None:
+    """Set when steps are looked at; a step that waits already is moved, one that is over stays over."""
+    if not steps:
+        return
+    statement = pg_insert(ScheduledStep).values(list(steps))
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["shop_id", "enrollment_id", "step_no"],
+            set_={
+                "due_at": statement.excluded.due_at, "attempts": 0, "deaths": 0, "lease_until": None, "error": None,
+                "fence": ScheduledStep.fence + 1,
+            },
+            where=ScheduledStep.state == "pending",
+        )
+    )  # fmt: skip
+
+
+def _insert_new(session: Session, model: Any, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert what is not there yet: a step mails once, whoever asks twice (I5)."""
+    if rows:
+        session.execute(pg_insert(model).values(list(rows)).on_conflict_do_nothing())
+
+
+def _delivery(
+    verdict: Verdict, step: str, due_at: datetime, *, now: datetime, skipped: str | None = None
+) -> dict[str, Any]:
+    run = verdict.enrollment
+    state = DeliveryState.SKIPPED if skipped else DeliveryState.PENDING
+    return {
+        "shop_id": run.shop_id, "enrollment_id": run.id, "flow": run.flow, "step": step,
+        "customer_id": run.customer_id, "recipient": verdict.recipient, "token": secrets.token_bytes(crypto.TOKEN_BYTES),
+        "state": state, "reason": skipped, "due_at": now, "step_due_at": due_at, "created_at": now,
+    }  # fmt: skip
+
+
+def _coupon(shop: Shop, enrollment_id: int, step: str, terms: Percent, *, now: datetime) -> dict[str, Any]:
+    return {
+        "shop_id": shop.id, "enrollment_id": enrollment_id, "step": step, "code": new_code(shop.name),
+        "percent": terms.percent, "starts_at": now, "expires_at": now + timedelta(hours=terms.valid_hours),
+        "created_at": now,
+    }  # fmt: skip
+
+
+def _decision_row(shop_id: int, verdict: Verdict, now: datetime) -> dict[str, Any]:
+    effects = [
+        {"effect": type(e).__name__, **{k: v.isoformat() if isinstance(v, datetime) else v for k, v in asdict(e).items()}}
+        for e in verdict.decision.effects
+    ]
+    return {
+        "shop_id": shop_id, "enrollment_id": verdict.enrollment.id, "version": verdict.enrollment.version,
+        "step_no": verdict.step_no, "because": verdict.decision.because, "saw": verdict.decision.saw,
+        "effects": effects, "decided_at": now,
+    }  # fmt: skip

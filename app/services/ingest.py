@@ -1,0 +1,103 @@
+"""Record events and fold them into what we hold about a shop. Repeated and reordered events end in the same state (I3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.domain import events as e
+from app.models import EventRow, Shop
+from app.services import account, people, snapshots, trade
+from app.services.people import Identity, Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """An event and the webhook it came by; None when it was found by asking the shop."""
+
+    event: e.Event
+    webhook_id: int | None
+
+
+@dataclass(slots=True)
+class Touched:
+    """What a batch changed, for the flows to look at."""
+
+    entering: set[str] = field(default_factory=set)  # tokens of checkouts that a flow may begin with
+    tokens: set[str] = field(default_factory=set)
+    customers: set[int] = field(default_factory=set)
+
+
+def lock_shop(session: Session, shop_id: int) -> None:
+    """Let one transaction at a time fold events of a shop: two that make the same customer would not see each other."""
+    session.execute(text("SELECT pg_advisory_xact_lock(:shop_id)"), {"shop_id": shop_id})
+
+
+def ingest(session: Session, shop: Shop, facts: Sequence[Fact], *, now: datetime) -> Touched:
+    """Fold a batch of one shop's facts. The caller holds the shop's lock and commits."""
+    found = [f.event for f in facts]
+    who = people.resolve(session, shop.id, [g for event in found if (g := _group(event))])
+    customer_of = {id(event): _customer(event, who) for event in found}
+    people.lock(session, shop.id, (c for c in customer_of.values() if c))
+    _record(session, shop.id, facts, customer_of)
+    _learn(session, shop, found, customer_of)
+    touched = Touched(customers={c for c in customer_of.values() if c})
+    touched.entering = trade.fold_checkouts(session, shop.id, found, customer_of)
+    touched.tokens = touched.entering | trade.fold_orders(session, shop.id, found, customer_of, snapshots.hash_key(shop))
+    touched.tokens |= trade.fold_deletions(session, shop.id, found)
+    trade.fold_products(session, shop.id, found)
+    account.fold_customers(session, shop.id, found, customer_of)
+    account.fold_shop(session, shop, found, now=now)
+    return touched
+
+
+def _group(event: e.Event) -> list[Identity]:
+    """Return what the person of an event is recognised by."""
+    match event:
+        case e.CustomersMerged(object_id=kept, merged_id=merged):
+            return [("id", kept), ("id", merged)]
+        case e.CustomerDeleted(object_id=customer_id) | e.CustomerTagged(object_id=customer_id):
+            return [("id", customer_id)]
+        case e.PurchasesSummed(object_id=customer_id):
+            return [("id", customer_id)]
+        case e.CheckoutUpdated() | e.OrderUpdated() | e.CustomerUpdated() | e.ConsentChanged():
+            return people.identities(event.person)
+    return []
+
+
+def _customer(event: e.Event, who: dict[Identity, int]) -> int | None:
+    group = _group(event)
+    return who[group[0]] if group else None
+
+
+def _record(session: Session, shop_id: int, facts: Sequence[Fact], customer_of: dict[int, int | None]) -> None:
+    """Keep the fact itself; a webhook and a poll of the same change are one row (design 8.8)."""
+    rows = [
+        {
+            "shop_id": shop_id, "kind": f.event.kind, "object_id": f.event.object_id, "happened_at": f.event.happened_at,
+            "webhook_id": f.webhook_id, "customer_id": customer_of[id(f.event)],
+        }
+        for f in facts
+    ]  # fmt: skip
+    if rows:
+        session.execute(insert(EventRow).values(rows).on_conflict_do_nothing())
+
+
+def _learn(session: Session, shop: Shop, found: Sequence[e.Event], customer_of: dict[int, int | None]) -> None:
+    told = []
+    statements = []
+    for event in found:
+        customer_id = customer_of[id(event)]
+        if customer_id is None or not isinstance(
+            event, e.CheckoutUpdated | e.OrderUpdated | e.CustomerUpdated | e.ConsentChanged
+        ):
+            continue
+        told.append((customer_id, event.person, event.happened_at))
+        consent = None if isinstance(event, e.CustomerUpdated) else event.consent
+        if consent and event.person.email:
+            statements.append((customer_id, Statement(event.person.email, consent, {"object_id": event.object_id})))
+    people.learn_facts(session, shop.id, told)
+    people.record_consent(session, shop.id, snapshots.hash_key(shop), statements)

@@ -1,0 +1,108 @@
+"""Make a shop ours: its row, its secrets, its flows."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app import crypto
+from app.domain.errors import Refused
+from app.flows import FLOWS
+from app.flows.vocabulary import to_json
+from app.models import FlowSettings, FlowVersion, Shop, ShopState, ShopToken, TokenKind
+from app.services import audit
+
+HASH_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopFacts:
+    """What is known about a shop when it is connected; everything has a value that works."""
+
+    name: str
+    sender_email: str
+    currency: str = "USD"
+    timezone: str = "UTC"
+    locale: str = "en"
+    postal_address: str = ""
+
+
+def connect_shopify(
+    session: Session, domain: str, access_token: str, facts: ShopFacts, *, actor: str, now: datetime
+) -> Shop:
+    """Connect a Shopify shop, or connect it again; its webhooks are signed with the app's client secret."""
+    shop = _upsert(session, "shopify", domain.lower(), f"https://{domain.lower()}", facts, now=now)
+    _keep(session, shop, {TokenKind.ACCESS_TOKEN: access_token})
+    audit.record(session, shop.id, actor=actor, action="shop.connected", object_kind="shop", object_id=shop.id)
+    return shop
+
+
+def connect_woocommerce(
+    session: Session, url: str, *, key: str, secret: str, webhook_secret: str, facts: ShopFacts, actor: str, now: datetime
+) -> Shop:
+    """Connect a WooCommerce shop, or connect it again; its webhook address keeps its unguessable part.
+
+    Raises:
+        Refused: the address is not that of a shop.
+    """
+    domain = _woocommerce_domain(url)
+    shop = _upsert(session, "woocommerce", domain, url.rstrip("/"), facts, now=now)
+    if shop.connection_id is None:
+        shop.connection_id = crypto.new_token()
+    _keep(
+        session,
+        shop,
+        {TokenKind.CONSUMER_KEY: key, TokenKind.CONSUMER_SECRET: secret, TokenKind.WEBHOOK_SECRET: webhook_secret},
+    )
+    audit.record(session, shop.id, actor=actor, action="shop.connected", object_kind="shop", object_id=shop.id)
+    return shop
+
+
+def _woocommerce_domain(url: str) -> str:
+    """Return host, port and path of a shop's address: two shops may share a host."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
+        raise Refused("Give the shop's address as the browser shows it, such as https://shop.example.com")
+    return f"{parts.netloc.lower()}{parts.path.rstrip('/')}"
+
+
+def _upsert(session: Session, platform: str, domain: str, url: str, facts: ShopFacts, *, now: datetime) -> Shop:
+    shop = session.scalar(select(Shop).where(Shop.platform == platform, Shop.domain == domain).with_for_update())
+    if shop is None:
+        shop = Shop(platform=platform, domain=domain, url=url, name=facts.name, hash_key=b"", installed_at=now)
+        shop.sender_email = facts.sender_email
+        session.add(shop)
+        session.flush()
+        shop.hash_key = crypto.encrypt(shop.id, secrets.token_hex(HASH_KEY_BYTES))
+    shop.url, shop.name, shop.sender_email = url, facts.name, facts.sender_email
+    shop.currency, shop.timezone, shop.locale = facts.currency, facts.timezone, facts.locale
+    shop.postal_address = facts.postal_address
+    shop.state, shop.installed_at, shop.uninstalled_at = ShopState.ACTIVE, now, None
+    session.flush()
+    add_missing_flows(session, shop.id)
+    return shop
+
+
+def add_missing_flows(session: Session, shop_id: int) -> None:
+    """Give the shop its own first version of every built-in flow, switched off."""
+    for flow in FLOWS.values():
+        session.execute(insert(FlowSettings).values(shop_id=shop_id, flow=flow.key).on_conflict_do_nothing())
+        session.execute(
+            insert(FlowVersion)
+            .values(shop_id=shop_id, flow=flow.key, version=1, tree=to_json(flow), created_by="cartwheel")
+            .on_conflict_do_nothing()
+        )
+
+
+def _keep(session: Session, shop: Shop, tokens: dict[TokenKind, str]) -> None:
+    for kind, value in tokens.items():
+        statement = insert(ShopToken).values(shop_id=shop.id, kind=kind, secret=crypto.encrypt(shop.id, value))
+        session.execute(
+            statement.on_conflict_do_update(
+                index_elements=["shop_id", "kind"], set_={"secret": statement.excluded.secret}
+            )
+        )

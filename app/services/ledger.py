@@ -1,0 +1,144 @@
+"""The send ledger: the last checks before a mail is handed over, and what became of it (I5, I6, I7)."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import Session
+
+from app.domain.outcomes import Again, Failed, Outcome, Sent, Unknown
+from app.flows.engine import why_leave, why_skip
+from app.flows.vocabulary import Flow, Send
+from app.models import Coupon, CouponState, Delivery, DeliveryState, Enrollment, EnrollmentState, Shop, claims
+from app.services import enrol, people, snapshots
+from app.services.snapshots import Subject
+
+STUCK_MOST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a mail is not sent, and whether the person leaves the flow with it."""
+
+    reason: str
+    is_exit: bool
+
+
+def why_not(session: Session, shop: Shop, deliveries: Sequence[Delivery], *, now: datetime) -> list[Refusal | None]:
+    """Ask the gates for mails of one shop, in the same order. Inside a claim the caller holds the customers' locks."""
+    ids = [d.enrollment_id for d in deliveries]
+    query = select(Enrollment).where(Enrollment.shop_id == shop.id, Enrollment.id.in_(ids))
+    runs = {r.id: r for r in session.scalars(query, execution_options={"populate_existing": True})}
+    flows = enrol.flows_of(session, shop.id, list(runs.values()))
+    loaded = snapshots.load(session, shop, [Subject.of(runs[d.enrollment_id]) for d in deliveries])
+    answers: list[Refusal | None] = []
+    for delivery, snapshot in zip(deliveries, loaded, strict=True):
+        run = runs[delivery.enrollment_id]
+        flow = flows[run.flow, run.version]
+        if reason := why_leave(flow, snapshot) or (run.reason if run.state == EnrollmentState.EXITED else None):
+            answers.append(Refusal(reason, is_exit=True))
+        elif reason := _why_skip(flow, delivery, snapshot, now=now):
+            answers.append(Refusal(reason, is_exit=False))
+        else:
+            answers.append(None)
+    return answers
+
+
+def claim_for_sending(
+    session: Session, deliveries: Sequence[Delivery], subjects: dict[int, str], *, lease: timedelta, now: datetime
+) -> list[Delivery]:
+    """Move leased mails to `sending`, all gates asked once more behind the subject locks; return those that may go out.
+
+    A purchase, an unsubscribe or an uninstall that was committed before us wins: the lock is taken in a statement of its
+    own, so the checks after it see everything that was committed while we waited.
+
+    Raises:
+        FenceLost: another worker took one of them.
+    """
+    going: list[Delivery] = []
+    for shop_id, of_shop in _by_shop(deliveries).items():
+        people.lock(session, shop_id, [d.customer_id for d in of_shop])
+        shop = session.scalars(select(Shop).where(Shop.id == shop_id), execution_options={"populate_existing": True}).one()
+        for delivery, refusal in zip(of_shop, why_not(session, shop, of_shop, now=now), strict=True):
+            if refusal is None:
+                values = {"state": DeliveryState.SENDING, "sending_at": now, "subject": subjects[delivery.id], "reason": None}
+                claims.finish(session, Delivery, [delivery], {**values, "lease_until": func.now() + lease})
+                going.append(delivery)
+            else:
+                skip(session, delivery, refusal, now=now)
+    return going
+
+
+def skip(session: Session, delivery: Delivery, refusal: Refusal, *, now: datetime) -> None:
+    """Write that a mail is not sent, and why."""
+    claims.finish(session, Delivery, [delivery], {"state": DeliveryState.SKIPPED, "reason": refusal.reason})
+    if refusal.is_exit:
+        enrol.end(
+            session, delivery.shop_id, [delivery.enrollment_id], state=EnrollmentState.EXITED, reason=refusal.reason, now=now
+        )
+
+
+def record(session: Session, delivery: Delivery, outcome: Outcome, *, now: datetime) -> None:
+    """Write what became of a hand-over, or of the try to make it.
+
+    Raises:
+        FenceLost: another worker took the mail.
+    """
+    values: dict[str, Any]
+    match outcome:
+        case Sent(provider_id=provider_id):
+            values = {"state": DeliveryState.SENT, "provider_id": provider_id, "sent_at": now, "reason": None, "error": None}
+        case Failed(reason=reason):
+            values = {"state": DeliveryState.FAILED, "reason": reason, "error": reason}
+        case Unknown(reason=reason):
+            values = {"state": DeliveryState.UNKNOWN, "reason": reason, "error": reason}
+        case Again(reason=reason, wait=wait):
+            values = {"state": DeliveryState.PENDING, "due_at": now + wait, "reason": reason, "error": reason}
+    claims.finish(session, Delivery, [delivery], values)
+
+
+def keep_coupon(session: Session, coupon: Coupon, external_id: str) -> None:
+    """Write that the shop made the coupon."""
+    held = session.get_one(Coupon, (coupon.shop_id, coupon.id))
+    held.state, held.external_id = CouponState.MINTED, external_id
+
+
+def is_any_stuck(session: Session) -> bool:
+    """Say whether a hand-over was begun and never recorded, its process having died."""
+    return session.execute(_stuck().limit(1)).first() is not None
+
+
+def take_stuck(session: Session, lease: timedelta) -> list[Delivery]:
+    """Lease mails whose hand-over was never recorded, so that one worker finds out what became of them."""
+    rows = session.execute(_stuck().limit(STUCK_MOST).with_for_update(skip_locked=True)).all()
+    if not rows:
+        return []
+    keys = tuple_(Delivery.shop_id, Delivery.id).in_([(r.shop_id, r.id) for r in rows])
+    taken = session.scalars(select(Delivery).where(keys)).all()
+    for delivery in taken:
+        delivery.fence += 1
+        delivery.lease_until = session.scalar(select(func.now() + lease))
+    return list(taken)
+
+
+def _stuck():  # type: ignore[no-untyped-def]  # noqa: ANN202
+    return select(Delivery.shop_id, Delivery.id).where(
+        Delivery.state == DeliveryState.SENDING, Delivery.lease_until < func.now()
+    )
+
+
+def _why_skip(flow: Flow, delivery: Delivery, snapshot: Any, *, now: datetime) -> str | None:
+    if not delivery.recipient:
+        return "no_address"
+    step = next((s for s in flow.sends if s.key == delivery.step), Send(delivery.step))
+    return why_skip(step, snapshot, due_at=delivery.step_due_at, now=now)
+
+
+def _by_shop(deliveries: Sequence[Delivery]) -> dict[int, list[Delivery]]:
+    found: dict[int, list[Delivery]] = defaultdict(list)
+    for delivery in sorted(deliveries, key=lambda d: d.shop_id):
+        found[delivery.shop_id].append(delivery)
+    return found

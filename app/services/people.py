@@ -1,0 +1,223 @@
+"""Who is who in a shop: identities lead to customers, shared ones merge them (D20), and consent is folded by address."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import case, delete, insert, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.orm import Session
+
+from app import crypto
+from app.domain.events import Consent, ConsentState, Person
+from app.models import (
+    Checkout,
+    ConsentRow,
+    Customer,
+    CustomerIdentity,
+    Delivery,
+    Enrollment,
+    EventRow,
+    Order,
+    PurchaseMark,
+)
+
+Identity = tuple[str, str]  # ("id", platform id) or ("email", normalised address)
+FACTS = ("email", "first_name", "last_name", "locale", "country")
+# Of two statements of one instant the stricter wins.
+STRICTNESS = [ConsentState.SUBSCRIBED, ConsentState.PENDING, ConsentState.NONE, ConsentState.UNSUBSCRIBED]
+_POINTS_AT_CUSTOMER = (CustomerIdentity, Checkout, Order, PurchaseMark, ConsentRow, Enrollment, Delivery, EventRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One address's consent, as somebody told it."""
+
+    email: str
+    consent: Consent
+    evidence: dict[str, Any]
+
+
+def identities(person: Person) -> list[Identity]:
+    """Return what a person can be recognised by."""
+    found = [("id", person.external_id), ("email", person.email)]
+    return [(kind, value) for kind, value in found if value]
+
+
+def resolve(session: Session, shop_id: int, groups: Iterable[Sequence[Identity]]) -> dict[Identity, int]:
+    """Return the customer that each identity leads to, made, linked and merged as the groups demand.
+
+    Each group is one person. The caller holds the shop's ingest lock, so nobody else makes customers of this shop now.
+    """
+    components = _components(groups)
+    wanted = [identity for component in components for identity in component]
+    if not wanted:
+        return {}
+    known = _known(session, shop_id, wanted)
+    answer: dict[Identity, int] = {}
+    links: list[Any] = []
+    fresh = [c for c in components if not any(i in known for i in c)]
+    new_ids = iter(_create(session, shop_id, len(fresh)))
+    for component in components:
+        held = sorted({known[i] for i in component if i in known})
+        customer_id = held[0] if held else next(new_ids)
+        if len(held) > 1:
+            _merge(session, shop_id, customer_id, held[1:])
+            known = {i: customer_id if c in held else c for i, c in known.items()}
+        answer |= dict.fromkeys(component, customer_id)
+        links += [
+            {"shop_id": shop_id, "kind": kind, "value": value, "customer_id": customer_id}
+            for kind, value in component
+            if (kind, value) not in known
+        ]
+    if links:
+        session.execute(insert(CustomerIdentity), links)
+    return answer
+
+
+def lock(session: Session, shop_id: int, customer_ids: Iterable[int]) -> None:
+    """Take the subject locks (D6), in ascending order and in a statement of its own: what is read after it is what was
+    committed before us."""
+    ids = sorted(set(customer_ids))
+    if ids:
+        session.execute(
+            select(Customer.id)
+            .where(Customer.shop_id == shop_id, Customer.id.in_(ids))
+            .order_by(Customer.id)
+            .with_for_update()
+        )
+
+
+def learn_facts(session: Session, shop_id: int, told: Sequence[tuple[int, Person, datetime]]) -> None:
+    """Fold names, address, locale and country into the customers, field by field, the newest by the platform's clock."""
+    news: dict[int, dict[str, list[str]]] = defaultdict(dict)
+    for customer_id, person, at in told:
+        for field in FACTS:
+            if value := getattr(person, field):
+                entry = [at.astimezone(UTC).isoformat(), value]
+                news[customer_id][field] = max(entry, news[customer_id].get(field, entry))
+    if not news:
+        return
+    held = session.execute(
+        select(Customer.id, Customer.facts).where(Customer.shop_id == shop_id, Customer.id.in_(news))
+    ).all()
+    changes = [_facts_row(shop_id, c.id, merged) for c in held if (merged := _newer(c.facts, news[c.id])) != c.facts]
+    if changes:
+        session.execute(update(Customer), changes)
+
+
+def record_consent(
+    session: Session, shop_id: int, hash_key: bytes, told: Sequence[tuple[int, Statement]]
+) -> None:
+    """Add statements to the ledger and fold them into their addresses: the newest wins, of one instant the stricter."""
+    if not told:
+        return
+    rows = {
+        (s.email, s.consent.at, s.consent.state, s.consent.source): {
+            "shop_id": shop_id, "customer_id": customer_id, "email_hash": crypto.hash_email(hash_key, s.email),
+            "state": s.consent.state, "at": s.consent.at, "source": s.consent.source, "level": s.consent.level,
+            "wording": s.consent.wording, "evidence": s.evidence,
+        }
+        for customer_id, s in told
+    }  # fmt: skip
+    session.execute(pg_insert(ConsentRow).values(list(rows.values())).on_conflict_do_nothing())
+    newest: dict[str, Consent] = {}
+    for _, s in told:
+        held = newest.get(s.email, s.consent)
+        newest[s.email] = max(held, s.consent, key=lambda c: (c.at, STRICTNESS.index(c.state)))
+    for email, consent in newest.items():
+        _fold_consent(session, shop_id, email, consent)
+
+
+def _fold_consent(session: Session, shop_id: int, email: str, consent: Consent) -> None:
+    strictness = case({s.value: n for n, s in enumerate(STRICTNESS)}, value=CustomerIdentity.consent_state)
+    session.execute(
+        update(CustomerIdentity)
+        .where(
+            CustomerIdentity.shop_id == shop_id,
+            CustomerIdentity.kind == "email",
+            CustomerIdentity.value == email,
+            CustomerIdentity.consent_at.is_(None)
+            | (tuple_(CustomerIdentity.consent_at, strictness) < tuple_(consent.at, STRICTNESS.index(consent.state))),
+        )
+        .values(consent_state=consent.state, consent_at=consent.at)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _components(groups: Iterable[Sequence[Identity]]) -> list[list[Identity]]:
+    """Join groups that share an identity: connected components, whatever the order."""
+    parent: dict[Identity, Identity] = {}
+
+    def root(i: Identity) -> Identity:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    for group in groups:
+        for identity in group:
+            parent.setdefault(identity, identity)
+            parent[root(identity)] = root(group[0])
+    found: dict[Identity, list[Identity]] = defaultdict(list)
+    for identity in parent:
+        found[root(identity)].append(identity)
+    return list(found.values())
+
+
+def _known(session: Session, shop_id: int, wanted: list[Identity]) -> dict[Identity, int]:
+    rows = session.execute(
+        select(CustomerIdentity.kind, CustomerIdentity.value, CustomerIdentity.customer_id).where(
+            CustomerIdentity.shop_id == shop_id, tuple_(CustomerIdentity.kind, CustomerIdentity.value).in_(wanted)
+        )
+    )
+    return {(kind, value): customer_id for kind, value, customer_id in rows}
+
+
+def _create(session: Session, shop_id: int, count: int) -> list[int]:
+    if not count:
+        return []
+    return list(session.scalars(insert(Customer).returning(Customer.id), [{"shop_id": shop_id} for _ in range(count)]))
+
+
+def _merge(session: Session, shop_id: int, keep: int, others: list[int]) -> None:
+    """Make several customers one. Consent needs no merging: it lives with each address, and the strictest of a person's
+    addresses counts."""
+    lock(session, shop_id, [keep, *others])
+    held = session.scalars(select(Customer).where(Customer.shop_id == shop_id, Customer.id.in_([keep, *others]))).all()
+    for model in _POINTS_AT_CUSTOMER:
+        session.execute(
+            update(model)
+            .where(model.shop_id == shop_id, model.customer_id.in_(others))
+            .values(customer_id=keep)
+            .execution_options(synchronize_session=False)
+        )
+    one = next(c for c in held if c.id == keep)
+    for other in (c for c in held if c.id != keep):
+        one.facts = _newer(one.facts, other.facts)
+        one.tags = _newer(one.tags, other.tags)
+        one.deleted_at = max((t for t in (one.deleted_at, other.deleted_at) if t), default=None)
+        one.created_at = min(one.created_at, other.created_at)
+        if _sum_of(other) > _sum_of(one):
+            one.orders_count, one.spent_minor, one.summed_at = other.orders_count, other.spent_minor, other.summed_at
+    for field in FACTS:
+        setattr(one, field, one.facts.get(field, [None, None])[1])
+    session.flush()
+    session.execute(delete(Customer).where(Customer.shop_id == shop_id, Customer.id.in_(others)))
+
+
+def _newer(held: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    return held | {f: max(entry, held.get(f, entry)) for f, entry in told.items()}
+
+
+def _facts_row(shop_id: int, customer_id: int, merged: dict[str, Any]) -> dict[str, Any]:
+    values = {field: merged.get(field, [None, None])[1] for field in FACTS}
+    return {"shop_id": shop_id, "id": customer_id, "facts": merged, **values}
+
+
+def _sum_of(customer: Customer) -> tuple[float, int, int]:
+    """Sort platform's sums: the newest first, and of one instant the larger."""
+    at = customer.summed_at.timestamp() if customer.summed_at else 0.0
+    return at, customer.orders_count or 0, customer.spent_minor or 0

@@ -1,0 +1,131 @@
+"""React to what a batch changed: people enter flows, their clocks restart, they leave. The engine says so; rows follow."""
+
+from datetime import datetime
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from app.flows import read_flow
+from app.flows.engine import Decision, Exit, Schedule, decide, first_look, is_held_out, should_enter
+from app.flows.snapshot import Snapshot
+from app.flows.vocabulary import Flow
+from app.models import Arm, Checkout, Enrollment, EnrollmentState, FlowSettings, FlowVersion, ScheduledStep, Shop
+from app.services import enrol, snapshots
+from app.services.enrol import Verdict
+from app.services.ingest import Touched
+from app.services.snapshots import Subject
+
+
+def react(session: Session, shop: Shop, touched: Touched, *, now: datetime) -> None:
+    """Let every flow look at what changed. The caller holds the locks of the touched customers and commits."""
+    if not (touched.tokens or touched.customers):
+        return
+    for settings, flow in _live_flows(session, shop.id):
+        _enter(session, shop, settings, flow, touched, now=now)
+    _update_runs(session, shop, touched, now=now)
+
+
+def look_again(session: Session, shop: Shop, customers: set[int], *, now: datetime) -> None:
+    """Let people's runs notice a change that came by no event, such as an unsubscribe. The caller holds their locks."""
+    _update_runs(session, shop, Touched(customers=customers), now=now)
+
+
+def _live_flows(session: Session, shop_id: int) -> list[tuple[FlowSettings, Flow]]:
+    rows = session.execute(
+        select(FlowSettings, FlowVersion.tree)
+        .join(
+            FlowVersion,
+            (FlowVersion.shop_id == FlowSettings.shop_id)
+            & (FlowVersion.flow == FlowSettings.flow)
+            & (FlowVersion.version == FlowSettings.version),
+        )
+        .where(FlowSettings.shop_id == shop_id, FlowSettings.is_on)
+    )
+    return [(settings, read_flow(tree)) for settings, tree in rows]
+
+
+def _enter(
+    session: Session, shop: Shop, settings: FlowSettings, flow: Flow, touched: Touched, *, now: datetime
+) -> None:
+    """Enrol the people of touched checkouts who are not in this episode yet."""
+    if flow.trigger.event != "checkout_updated" or not touched.entering:
+        return
+    subjects = _candidates(session, shop.id, settings, touched, now=now)
+    loaded = snapshots.load(session, shop, subjects)
+    entering = [s for s, snapshot in zip(subjects, loaded, strict=True) if should_enter(flow, snapshot, now=now)]
+    arms = [Arm.HOLDOUT if s.is_held_out else Arm.TREATED for s in entering]
+    enrol.enter(session, shop.id, entering, version=settings.version, arms=arms)
+
+
+def _candidates(
+    session: Session, shop_id: int, settings: FlowSettings, touched: Touched, *, now: datetime
+) -> list[Subject]:
+    enrolled = (
+        select(Enrollment.id)
+        .where(
+            Enrollment.shop_id == shop_id,
+            Enrollment.flow == settings.flow,
+            Enrollment.subject_key == "checkout",
+            Enrollment.episode == Checkout.token,
+        )
+        .exists()
+    )
+    rows = session.execute(
+        select(Checkout.token, Checkout.customer_id, Checkout.email).where(
+            Checkout.shop_id == shop_id, Checkout.token.in_(touched.entering), Checkout.customer_id.is_not(None), ~enrolled
+        )
+    )
+    share = float(settings.holdout_share)
+    return [
+        Subject(
+            flow=settings.flow,
+            token=token,
+            customer_id=customer_id,
+            entered_at=now,
+            # By the address, not by our row's id: the same person falls into the same arm in every database.
+            is_held_out=is_held_out(settings.flow, f"{shop_id}:{email}", share),
+        )
+        for token, customer_id, email in rows
+        if customer_id is not None
+    ]
+
+
+def _update_runs(session: Session, shop: Shop, touched: Touched, *, now: datetime) -> None:
+    """Restart the clock of touched runs, or end them."""
+    rows = session.execute(
+        select(Enrollment, ScheduledStep.step_no, ScheduledStep.due_at)
+        .outerjoin(
+            ScheduledStep,
+            (ScheduledStep.shop_id == Enrollment.shop_id)
+            & (ScheduledStep.enrollment_id == Enrollment.id)
+            & (ScheduledStep.state == "pending"),
+        )
+        .where(
+            Enrollment.shop_id == shop.id,
+            Enrollment.state == EnrollmentState.ACTIVE,
+            or_(Enrollment.customer_id.in_(touched.customers), Enrollment.episode.in_(touched.tokens)),
+        )
+    ).all()
+    runs = [row[0] for row in rows]
+    flows = enrol.flows_of(session, shop.id, runs)
+    loaded = snapshots.load(session, shop, [Subject.of(run) for run in runs])
+    verdicts = []
+    for (run, step_no, due_at), snapshot in zip(rows, loaded, strict=True):
+        flow = flows[run.flow, run.version]
+        if decision := _news(flow, step_no, due_at, snapshot, now=now):
+            email = snapshot.checkout.email if snapshot.checkout else None
+            verdicts.append(Verdict(run, flow, step_no or 0, decision, email))
+    enrol.apply(session, shop, verdicts, now=now)
+
+
+def _news(
+    flow: Flow, step_no: int | None, due_at: datetime | None, snapshot: Snapshot, *, now: datetime
+) -> Decision | None:
+    """Return what the change brought: an end, or another time for the next look. What is due now is the runner's work."""
+    decision = decide(flow, step_no or 0, snapshot, now=now)
+    first = decision.effects[0]
+    if isinstance(first, Exit):
+        return decision
+    if step_no is None:
+        return Decision((Schedule(0, first_look(flow, snapshot)),), "entered", decision.saw)
+    return decision if isinstance(first, Schedule) and first.due_at != due_at else None

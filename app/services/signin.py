@@ -1,0 +1,45 @@
+"""One-time links into the standalone admin (design 8.20); they live by real time, not by the demo's clock."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.orm import Session
+
+from app import crypto
+from app.models import SignInLink
+from app.services import audit
+
+
+def create_link(session: Session, shop_ids: list[int], *, now: datetime, lifetime: timedelta) -> str:
+    """Make a link for these shops, the first of which is shown first, and return its token; only its hash is kept."""
+    token = crypto.new_token()
+    session.add(SignInLink(token_hash=crypto.hash_token(token), shop_ids=shop_ids, expires_at=now + lifetime))
+    return token
+
+
+def is_open(session: Session, token: str, *, now: datetime) -> bool:
+    """Say whether the link can still be used; nothing changes."""
+    return session.scalar(select(SignInLink.expires_at).where(*_open(token, now))) is not None
+
+
+def consume(session: Session, token: str, *, now: datetime) -> list[int] | None:
+    """Use the link up and return its shops; None when it is unknown, used or expired. Of two at once, one gets in."""
+    shop_ids = session.scalar(
+        update(SignInLink).where(*_open(token, now)).values(used_at=now).returning(SignInLink.shop_ids)
+    )
+    for shop_id in shop_ids or []:
+        audit.record(session, shop_id, actor="merchant", action="session.started", object_kind="shop", object_id=shop_id)
+    return shop_ids or None
+
+
+def real_now(session: Session) -> datetime:
+    """Return the bare time of the database, without the demo's offset."""
+    return session.execute(select(func.now())).scalar_one()
+
+
+def _open(token: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        SignInLink.token_hash == crypto.hash_token(token),
+        SignInLink.used_at.is_(None),
+        SignInLink.expires_at > now,
+    )

@@ -1,0 +1,62 @@
+"""One-click unsubscribe (RFC 8058): the link of a mail takes its address out of all marketing mail of the shop."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.domain.events import Consent, ConsentState
+from app.models import CustomerIdentity, Delivery, Shop
+from app.services import content, people, react, snapshots
+from app.services.people import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What an unsubscribe page shows: whose mail to which address, and whether it is stopped already."""
+
+    shop: Shop
+    delivery: Delivery
+    is_stopped: bool
+
+    @property
+    def masked_email(self) -> str:
+        """The address, shown so that its owner knows it and nobody else learns it."""
+        local, _, domain = (self.delivery.recipient or "").partition("@")
+        return f"{local[:1]}•••@{domain}"
+
+
+def find(session: Session, token: str) -> Subscription | None:
+    """Return what a link is about, or None when it leads nowhere."""
+    raw = content.read_token(token)
+    row = session.execute(
+        select(Shop, Delivery).join(Shop, Shop.id == Delivery.shop_id).where(Delivery.token == raw)
+    ).one_or_none()
+    if raw is None or row is None or row.Delivery.recipient is None:
+        return None
+    state = session.scalar(
+        select(CustomerIdentity.consent_state).where(
+            CustomerIdentity.shop_id == row.Shop.id,
+            CustomerIdentity.kind == "email",
+            CustomerIdentity.value == row.Delivery.recipient,
+        )
+    )
+    return Subscription(row.Shop, row.Delivery, state == ConsentState.UNSUBSCRIBED)
+
+
+def unsubscribe(session: Session, token: str, *, source: str, now: datetime) -> Subscription | None:
+    """Take the address out, at once and for good; again and again changes nothing. None when the link leads nowhere.
+
+    Behind the subject lock: a mail that was claimed before has gone, none is claimed after (I7).
+    """
+    found = find(session, token)
+    if found is None or found.delivery.recipient is None:
+        return found
+    shop, delivery = found.shop, found.delivery
+    people.lock(session, shop.id, [delivery.customer_id])
+    consent = Consent(state=ConsentState.UNSUBSCRIBED, at=now, source=source)
+    statement = Statement(delivery.recipient, consent, {"delivery_id": delivery.id})
+    people.record_consent(session, shop.id, snapshots.hash_key(shop), [(delivery.customer_id, statement)])
+    react.look_again(session, shop, {delivery.customer_id}, now=now)
+    return find(session, token)

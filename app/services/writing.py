@@ -1,0 +1,129 @@
+"""Writes words, numbers and dates in one mail's language, and says how the language is set."""
+
+import re
+from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
+from functools import lru_cache
+from gettext import NullTranslations, translation
+from zoneinfo import ZoneInfo
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_time, get_timezone_gmt, get_timezone_name
+from babel.numbers import format_currency, format_percent
+
+from app.domain.mailing import MailContent
+from app.domain.money import to_decimal
+from app.services.layout import Script
+from app.services.liquid import TEMPLATES
+
+_SANS = "-apple-system, BlinkMacSystemFont, Segoe UI, Roboto, Helvetica, Arial, sans-serif"
+_SERIF = "Georgia, DejaVu Serif, Times New Roman, serif"
+# Scripts whose serif faces are not on every machine have one stack for both.
+_STACKS = {"ar": "Tahoma, Arial, sans-serif", "zh": "PingFang SC, Microsoft YaHei, Arial, sans-serif"}
+
+
+def warm_up() -> None:
+    """Load what writes English."""
+    _money(0, "USD", Locale("en"))
+    _day_pattern(Locale("en"))
+
+
+@lru_cache(maxsize=512)
+def locale_of(tag: str) -> Locale | None:
+    """Return what is known of a BCP 47 tag: without the country when that is unknown, None when the language is."""
+    subtags = tag.replace("_", "-").split("-")
+    for known in ("_".join(subtags), subtags[0]):
+        try:
+            return Locale.parse(known)
+        except (ValueError, UnknownLocaleError):
+            continue
+    return None
+
+
+class Writer:
+    """Writes words, numbers and dates as one mail needs them.
+
+    Args:
+        content: for the currency and the shop's time zone.
+        words: the locale of the texts, with a country where one is known.
+        numbers: the recipient's locale.
+    """
+
+    def __init__(self, content: MailContent, *, words: Locale, numbers: Locale) -> None:
+        self.words = words
+        self._numbers = numbers
+        self._currency = content.currency
+        self._zone = _zone(content.sender.timezone)
+        self.say = _translations(words).gettext
+        self.say_many = _translations(words).ngettext
+
+    def money(self, minor: int) -> str:
+        """Write an amount in the mail's currency."""
+        return self.isolate(_money(minor, self._currency, self._numbers), "\u2066")
+
+    def percent(self, percent: int) -> str:
+        """Write a percentage."""
+        return self.isolate(format_percent(Decimal(percent) / 100, locale=self._numbers), "\u2066")
+
+    def day(self, at: datetime) -> str:
+        """Write the day in the shop's time zone: "Monday, November 23"."""
+        return format_date(at.astimezone(self._zone), _day_pattern(self.words), locale=self.words)
+
+    def moment(self, at: datetime) -> str:
+        """Write day, time and time zone of the shop: "Monday, November 23, 6:24 PM (PST)"."""
+        local = at.astimezone(self._zone)
+        zone = get_timezone_name(local, width="short", locale=self.words)
+        if not zone[0].isalpha():  # "+0400": there is no short name for it
+            zone = get_timezone_gmt(local, width="long", locale=self.words)
+        time = format_time(local, "short", locale=self.words).replace("\u202f", "\xa0")  # many fonts show a box for it
+        return f"{self.day(at)}, {time} ({zone})"
+
+    def isolate(self, text: str, mark: str = "\u2068") -> str:
+        """Keep a Latin word or a number from turning the words around it, in a text from right to left.
+
+        Args:
+            text: what to guard; never a coupon code, which people copy.
+            mark: U+2068 goes by the text's first letter, U+2066 is left to right.
+        """
+        return f"{mark}{text}\u2069" if self.words.text_direction == "rtl" else text
+
+    def script(self) -> Script:
+        """Say how the language is set."""
+        stack = _STACKS.get(self.words.language)
+        is_rtl = self.words.text_direction == "rtl"
+        return Script(
+            lang=str(self.words).replace("_", "-"),
+            direction="rtl" if is_rtl else "ltr",
+            start="right" if is_rtl else "left",
+            end="left" if is_rtl else "right",
+            sans=stack or _SANS,
+            serif=stack or _SERIF,
+        )
+
+
+@lru_cache(maxsize=4096)  # a mail shows each price about twice, and babel takes a third of its time for them
+def _money(minor: int, currency: str, locale: Locale) -> str:
+    return format_currency(to_decimal(minor, currency), currency, locale=locale)
+
+
+@lru_cache(maxsize=512)
+def _zone(name: str) -> tzinfo:
+    """Return the time zone; UTC where the shop's is unknown, because a mail with a time in UTC beats no mail."""
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError):  # unknown, "../../x", a folder of the tz database
+        return UTC
+
+
+@lru_cache(maxsize=64)
+def _day_pattern(locale: Locale) -> str:
+    """Return the locale's long date with the day of the week and, where that is simple, without the year."""
+    pattern = str(locale.date_formats["full"].pattern)
+    # "'de' y" and its like would leave a word behind.
+    return pattern if "'" in pattern else re.sub(r",? y$|^y年| y(?=[,،])", "", pattern)
+
+
+@lru_cache(maxsize=64)
+def _translations(locale: Locale) -> NullTranslations:
+    """Return the catalogue of the frame's own words; without one they are English."""
+    return translation("email", TEMPLATES / "locale", [str(locale), locale.language], fallback=True)

@@ -1,0 +1,72 @@
+"""The doors: webhooks in, pages for merchants and shoppers, and what watches us."""
+
+import logging
+from datetime import timedelta
+
+from flask import Flask, Response, request
+from flask_wtf.csrf import CSRFProtect
+from htmx_flask import Htmx
+
+from app import crypto, log
+from app.config import Environment, Settings, Transport, settings
+from app.web import errors, health
+
+MAX_FORM_BYTES = 256 * 1024  # pages; webhook routes read their own bodies, with their own limit
+
+csrf = CSRFProtect()
+
+_POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: https: http:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; object-src 'none'; frame-ancestors "
+)
+
+
+def create_app() -> Flask:
+    """Make the web app from the settings of the environment."""
+    config = settings()
+    log.configure(config.log_format)
+    app = Flask("app", template_folder="../templates", static_folder="static")
+    app.url_map.strict_slashes = False  # a redirect on a webhook route loses the event: WooCommerce counts 308 as failure
+    app.config.update(
+        SECRET_KEY=crypto.derive("session"),
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=config.public_url.startswith("https://"),
+        SESSION_COOKIE_NAME="cartwheel",
+        PERMANENT_SESSION_LIFETIME=timedelta(days=7),
+        MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
+        WTF_CSRF_TIME_LIMIT=None,
+        SEND_FILE_MAX_AGE_DEFAULT=timedelta(hours=1),
+    )
+    app.extensions["cartwheel"] = {"outbox_dir": config.outbox_dir}
+    Htmx(app)
+    csrf.init_app(app)
+    _register(app, config)
+    errors.init_app(app)
+    app.after_request(_security_headers)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    return app
+
+
+def _register(app: Flask, config: Settings) -> None:
+    from app.web import admin, public, webhooks
+
+    for blueprint in (webhooks.blueprint, health.blueprint, public.blueprint):
+        csrf.exempt(blueprint)
+        app.register_blueprint(blueprint)
+    app.register_blueprint(admin.blueprint)
+    if config.mail_transport is Transport.OUTBOX and config.env is not Environment.PRODUCTION:
+        from app.web import mailbox
+
+        app.register_blueprint(mailbox.blueprint)
+
+
+def _security_headers(response: Response) -> Response:
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", _POLICY + "'none'")
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
+    if request.endpoint != "static":
+        headers.setdefault("Cache-Control", "no-store")
+        headers.add("Vary", "HX-Request")
+    return response

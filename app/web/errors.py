@@ -1,0 +1,57 @@
+"""Error pages: what happened, and what to do next. No stack, no address, no body (I13)."""
+
+from flask import Flask, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from app.domain.errors import Refused
+from app.log import get_logger
+
+_WORDS = {
+    400: ("This request could not be read", "Go back, reload the page and try again."),
+    401: ("You are not signed in", "Open Cartwheel from your shop's back office, or use your sign-in link."),
+    403: ("You may not do this", "Ask the person who manages this shop for the right."),
+    404: ("There is nothing here", "The address is wrong, or what it showed is gone. Go back and choose again."),
+    405: ("This address works in another way", "Go back and use the button on the page."),
+    413: ("That is too large", "Send less at once."),
+    422: ("That could not be saved", "Read the words beside the field and try again."),
+    429: ("Too many tries", "Wait a minute, then try again."),
+    500: ("Something broke on our side", "Nothing was lost. Try again; if it stays, tell support the time shown below."),
+    503: ("We are not ready", "The database does not answer. Try again in a minute."),
+}
+
+
+def init_app(app: Flask) -> None:
+    """Give every error a page."""
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(CSRFError, _stale_form)
+    app.register_error_handler(Refused, _refused)
+    app.register_error_handler(Exception, _broken)
+
+
+def page(status: int, *, title: str | None = None, advice: str | None = None) -> ResponseReturnValue:
+    """Return the page for a status; webhook routes get an empty body."""
+    if request.path.startswith(("/webhooks/", "/u/")) and request.method == "POST":
+        return "", status
+    words = _WORDS.get(status, _WORDS[500 if status >= 500 else 400])
+    return render_template("public/error.html", title=title or words[0], advice=advice or words[1], status=status), status
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    if error.code is None or error.code < 400:
+        return error
+    return page(error.code)
+
+
+def _stale_form(_error: CSRFError) -> ResponseReturnValue:
+    return page(400, title="This page is too old", advice="Reload it and try again; nothing was changed.")
+
+
+def _refused(error: Refused) -> ResponseReturnValue:
+    return page(422, title=str(error))
+
+
+def _broken(error: Exception) -> ResponseReturnValue:
+    get_logger().error("request.failed", endpoint=request.endpoint, error_class=type(error).__name__, exc_info=error)
+    return page(500)

@@ -1,0 +1,1 @@
+"""Mail for a developer's eyes: one `.eml` file each, shown by the mailbox page, nothing leaves the machine."""

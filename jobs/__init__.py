@@ -1,0 +1,1 @@
+"""What runs behind the doors: the scheduler, the worker, and a drain for each queue."""

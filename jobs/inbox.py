@@ -1,0 +1,62 @@
+"""The inbox: stored webhooks become events, events are folded, flows react; one transaction for a batch."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.domain.errors import BadPayload
+from app.domain.events import Event
+from app.domain.json_input import parse_json
+from app.models import Shop, Webhook, WebhookState, claims
+from app.queues import QueueName, ring
+from app.services import react
+from app.services.ingest import Fact, ingest, lock_shop
+from integrations import PLATFORMS
+from jobs import drain as draining
+
+
+def drain() -> None:
+    """Work off the inbox; RQ calls it by name."""
+    draining.drain(draining.Work(queue=QueueName.INBOX, model=Webhook, do=work))
+    ring(QueueName.STEPS)
+
+
+def work(session: Session, webhooks: Sequence[Webhook], now: datetime) -> None:
+    """Handle claimed webhooks, shop by shop in ascending order, so that two batches do not wait for each other in a ring."""
+    by_shop: dict[int, list[Webhook]] = defaultdict(list)
+    for webhook in webhooks:
+        by_shop[webhook.shop_id].append(webhook)
+    for shop_id in sorted(by_shop):
+        _work_shop(session, shop_id, by_shop[shop_id], now)
+
+
+def _work_shop(session: Session, shop_id: int, webhooks: Sequence[Webhook], now: datetime) -> None:
+    lock_shop(session, shop_id)
+    shop = session.scalars(select(Shop).where(Shop.id == shop_id)).one()
+    facts: list[Fact] = []
+    ends: dict[tuple[str, str | None], list[Webhook]] = defaultdict(list)
+    for webhook in webhooks:
+        try:
+            events = _events(webhook)
+        except BadPayload as exc:
+            # The same body cannot be read better tomorrow: no tries, failed at once, replayable when we can.
+            ends[WebhookState.FAILED, str(exc)].append(webhook)
+            continue
+        facts += [Fact(event, webhook.id) for event in events]
+        end = (WebhookState.DONE, None) if events else (WebhookState.IGNORED, "Nothing here uses this topic.")
+        ends[end].append(webhook)
+    if facts:
+        react.react(session, shop, ingest(session, shop, facts, now=now), now=now)
+    for (state, error), rows in ends.items():
+        values = {"state": state, "error": error, "error_class": BadPayload.__name__ if error and state == "failed" else None}
+        claims.finish(session, Webhook, rows, {**values, "processed_at": now})
+
+
+def _events(webhook: Webhook) -> list[Event]:
+    if webhook.body is None:
+        raise BadPayload("Its content was erased.")
+    at = webhook.triggered_at or webhook.received_at
+    return PLATFORMS[webhook.platform].normalise(webhook.topic, parse_json(webhook.body), at=at)

@@ -1,0 +1,161 @@
+"""Make mails ready: load what they show, get their coupons made in the shop, render them. Nothing here sends anything."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from random import SystemRandom
+
+from sqlalchemy.orm import Session
+
+from app import clock
+from app.config import settings
+from app.db import sessions
+from app.domain.backoff import MAIL_WAITS, backoff
+from app.domain.errors import Ambiguous, CartwheelError, NotAllowed, Permanent, Transient
+from app.domain.mailing import Rendered
+from app.domain.outcomes import Again, Failed, Outcome
+from app.domain.ports import CouponSpec, Mail, ShopAccess
+from app.log import get_logger
+from app.models import CouponState, Delivery, Shop, TokenKind, claims
+from app.services import content, ledger, render
+from app.services.content import Draft
+from integrations import PLATFORMS
+
+NOT_ALLOWED_WAIT = timedelta(minutes=15)  # the shop withdrew a right: a person mends that
+
+log = get_logger()
+_rng = SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A rendered mail, leased, not yet claimed for sending."""
+
+    delivery: Delivery
+    mail: Mail
+
+
+Undone = tuple[Delivery, Outcome]
+
+
+def prepare(taken: Sequence[Delivery]) -> tuple[list[Ready], list[Undone]]:
+    """Return the mails that may be claimed for sending, and the outcome of those that cannot go out now.
+
+    What the gates refuse already is written as skipped and is in neither list: no coupon is made for it.
+    """
+    if not taken:
+        return [], []
+    with sessions().begin() as session:
+        drafts = content.gather(session, taken, settings().public_url)
+        secrets = content.secrets_of(session, {d.shop.id for d in drafts})
+    found = {d.delivery.id for d in drafts}
+    undone: list[Undone] = [(d, Failed("What it was about is no longer held.")) for d in taken if d.id not in found]
+    ready: list[Ready] = []
+    for draft in drafts:
+        if _is_refused(draft):
+            continue
+        outcome = _mint(draft, secrets) or _render(draft)
+        if isinstance(outcome, Ready):
+            ready.append(outcome)
+        else:
+            undone.append((draft.delivery, outcome))
+    return ready, undone
+
+
+def _is_refused(draft: Draft) -> bool:
+    """Ask the gates before a coupon is made; a mail without one is asked only once, at its claim."""
+    if draft.coupon is None or draft.coupon.state == CouponState.MINTED:
+        return False
+    try:
+        with sessions().begin() as session:
+            return _skip_if_refused(session, draft)
+    except claims.FenceLost:
+        return True
+
+
+def _skip_if_refused(session: Session, draft: Draft) -> bool:
+    now = clock.now(session)
+    refusal = ledger.why_not(session, draft.shop, [draft.delivery], now=now)[0]
+    if refusal:
+        ledger.skip(session, draft.delivery, refusal, now=now)
+    return refusal is not None
+
+
+def _mint(draft: Draft, secrets: dict[tuple[int, str], str]) -> Outcome | None:
+    """Have the coupon made, if there is one; the code was fixed before, so a second try finds what the first one made."""
+    coupon = draft.coupon
+    if coupon is None or coupon.state == CouponState.MINTED:
+        return None
+    spec = CouponSpec(
+        code=coupon.code,
+        percent=coupon.percent,
+        title=f"Cartwheel {draft.delivery.flow}/{draft.delivery.step} {coupon.code}",
+        starts_at=coupon.starts_at,
+        expires_at=coupon.expires_at,
+    )
+    try:
+        external_id = PLATFORMS[draft.shop.platform].mint_coupon(access_to(draft.shop, secrets), spec)
+    except (Permanent, NotAllowed, Transient, Ambiguous) as exc:
+        return _not_minted(draft.delivery, exc)
+    with sessions().begin() as session:
+        ledger.keep_coupon(session, coupon, external_id)
+    return None
+
+
+def _not_minted(delivery: Delivery, exc: Exception) -> Outcome:
+    reason = f"The coupon could not be made: {exc}"
+    if isinstance(exc, Permanent):
+        return Failed(reason)
+    if isinstance(exc, NotAllowed):
+        return Again(reason, NOT_ALLOWED_WAIT)
+    at_least = exc.retry_after if isinstance(exc, Transient) else None
+    wait = backoff(delivery.attempts, MAIL_WAITS, _rng, at_least=at_least)
+    return Again(reason, wait) if wait else Failed(reason)
+
+
+def _render(draft: Draft) -> Ready | Outcome:
+    url = draft.recovery_url
+    if draft.coupon:
+        url = PLATFORMS[draft.shop.platform].add_coupon(url, draft.coupon.code)
+    filled = content.with_coupon(draft, url)
+    try:
+        return Ready(draft.delivery, _mail(draft, render.render(filled), filled.unsubscribe_url))
+    except CartwheelError as exc:
+        return Failed(str(exc))
+    except Exception as exc:  # noqa: BLE001  (our own fault: it may be mended before the last try)
+        log.error("mail.not_rendered", delivery_id=draft.delivery.id, shop_id=draft.shop.id, exc_info=exc)
+        wait = backoff(draft.delivery.attempts, MAIL_WAITS, _rng)
+        reason = f"It could not be rendered ({type(exc).__name__})."
+        return Again(reason, wait) if wait else Failed(reason)
+
+
+def _mail(draft: Draft, rendered: Rendered, unsubscribe_url: str) -> Mail:
+    delivery, sender = draft.delivery, draft.content.sender
+    return Mail(
+        key=str(delivery.id),
+        shop_key=str(draft.shop.id),
+        flow_step=f"{delivery.flow}/{delivery.step}",
+        from_email=sender.email,
+        from_name=sender.name,
+        to_email=delivery.recipient or "",
+        to_name=draft.content.first_name,
+        reply_to=sender.reply_to,
+        subject=rendered.subject,
+        html=rendered.html,
+        text=rendered.text,
+        unsubscribe_url=unsubscribe_url,
+    )
+
+
+def access_to(shop: Shop, secrets: dict[tuple[int, str], str]) -> ShopAccess:
+    """Return how to call a shop."""
+    if shop.platform == "shopify":
+        base_url = settings().shopify_api_base.replace("{shop}", shop.domain) or shop.url
+        return ShopAccess(
+            shop_id=shop.id, domain=shop.domain, base_url=base_url, key="",
+            secret=secrets.get((shop.id, TokenKind.ACCESS_TOKEN), ""),
+        )  # fmt: skip
+    return ShopAccess(
+        shop_id=shop.id, domain=shop.domain, base_url=shop.url,
+        key=secrets.get((shop.id, TokenKind.CONSUMER_KEY), ""), secret=secrets.get((shop.id, TokenKind.CONSUMER_SECRET), ""),
+    )  # fmt: skip

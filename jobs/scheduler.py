@@ -1,0 +1,70 @@
+"""The scheduler: a plain loop that rings the queue of whatever is due. It remembers nothing; two may run (I8, I9)."""
+
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import redis
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from app import clock, log
+from app.config import settings
+from app.db import sessions
+from app.models import Delivery, ScheduledStep, Webhook, claims
+from app.queues import QueueName, ring
+from app.services import ledger, watch
+
+TICK = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """When to ring a queue."""
+
+    queue: QueueName
+    is_due: Callable[[Session, Any], bool]
+
+
+# All periodic work there is.
+RULES = (
+    Rule(QueueName.INBOX, lambda session, now: claims.is_anything_due(session, Webhook, now)),
+    Rule(QueueName.STEPS, lambda session, now: claims.is_anything_due(session, ScheduledStep, now)),
+    Rule(QueueName.MAIL, lambda session, now: claims.is_anything_due(session, Delivery, now)),
+    Rule(QueueName.MAIL, lambda session, _now: ledger.is_any_stuck(session)),
+)
+
+
+def run() -> int:
+    """Ring until told to stop; return the exit code."""
+    log.configure(settings().log_format)
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    log.get_logger().info("scheduler.started")
+    while not stop.is_set():
+        try:
+            tick()
+        except (SQLAlchemyError, redis.RedisError) as exc:
+            # The database is away or restarting: say so and look again, for ever; a supervisor could do no better.
+            log.get_logger().error("scheduler.tick_failed", error_class=type(exc).__name__)
+        stop.wait(TICK)
+    return 0
+
+
+def tick() -> list[QueueName]:
+    """Look once, ring what is due, leave a sign of life, and return what was rung."""
+    with sessions().begin() as session:
+        now = clock.now(session)
+        due = list(dict.fromkeys(rule.queue for rule in RULES if rule.is_due(session, now)))
+        watch.beat(session, "scheduler")
+    for queue in due:
+        ring(queue)
+    return due
