@@ -52,3 +52,220 @@ def test_left_cart_gets_a_reminder_and_then_a_coupon(shop):
         coupon = session.execute(text("SELECT code, state, external_id FROM coupons")).one()
     assert coupon.state == "minted"
     assert coupon.code in outbox()[1].read_text()
+
+
+def test_buying_before_the_first_hour_gets_no_mail_and_a_reason(shop):
+    house, shop_id, now = shop
+    receive(house, shop_id, "checkouts/update", builders.checkout_body("t1", now), "w1")
+    receive(house, shop_id, "orders/create", builders.order_body(1, now + timedelta(minutes=5), token="t1"), "w2")
+    later(house, hours=2)
+
+    assert builders.ledger(house) == [("reminder", "skipped", "ordered")]
+    assert outbox() == []
+
+
+def test_buying_between_the_mails_stops_the_second(shop):
+    house, shop_id, now = shop
+    receive(house, shop_id, "checkouts/update", builders.checkout_body("t1", now), "w1")
+    later(house, hours=1, minutes=1)
+    receive(house, shop_id, "orders/create", builders.order_body(1, now + timedelta(hours=2), token="t1"), "w2")
+    later(house, hours=24)
+
+    assert builders.ledger(house) == [("reminder", "sent", None), ("coupon", "skipped", "ordered")]
+
+
+def test_order_that_came_before_its_checkout_stops_the_flow(shop):
+    house, shop_id, now = shop
+    receive(house, shop_id, "orders/create", builders.order_body(1, now + timedelta(minutes=5), token="t1"), "w2")
+    receive(house, shop_id, "checkouts/update", builders.checkout_body("t1", now), "w1")
+    later(house, hours=2)
+
+    assert builders.ledger(house) == [("reminder", "skipped", "ordered")]
+
+
+def test_order_that_shares_only_the_address_stops_the_flow(shop):
+    house, shop_id, now = shop
+    receive(house, shop_id, "checkouts/update", builders.checkout_body("t1", now, email="Alice@Example.com"), "w1")
+    receive(house, shop_id, "orders/create", builders.order_body(1, now + timedelta(minutes=5), email="alice@example.com "), "w2")
+    later(house, hours=2)
+
+    assert builders.ledger(house) == [("reminder", "skipped", "ordered")]
+
+
+def test_order_of_the_account_that_the_guest_turns_out_to_be_stops_the_flow(shop):
+    house, shop_id, now = shop
+    receive(house, shop_id, "checkouts/update", builders.checkout_body("t1", now, email="a@example.com"), "w1")
+    order = builders.order_body(1, now + timedelta(minutes=5), email="b@example.com", customer_id=5)
+    receive(house, shop_id, "orders/create", order, "w2")
+    assert builders.ledger(house) == []
+
+    receive(house, shop_id, "checkouts/update", builders.checkout_body("t2", now, email="a@example.com", customer_id=5), "w3")
+    later(house, hours=2)
+    assert ("reminder", "skipped", "ordered") in builders.ledger(house)
+    assert outbox() == []
+
+
+def test_purchase_before_the_cart_was_begun_does_not_stop_the_flow(shop):
+    house, shop_id, now = shop
+    receive(house, shop_id, "orders/create", builders.order_body(1, now - timedelta(days=1)), "w2")
+    receive(house, shop_id, "checkouts/update", builders.checkout_body("t1", now), "w1")
+    later(house, hours=2)
+
+    assert builders.ledger(house) == [("reminder", "sent", None)]
+
+
+def test_changed_cart_restarts_the_clock(shop):
+    house, shop_id, now = shop
+    receive(house, shop_id, "checkouts/update", builders.checkout_body("t1", now), "w1")
+    changed = builders.checkout_body("t1", now + timedelta(minutes=50), quantity=3, started_at=now)
+    receive(house, shop_id, "checkouts/update", changed, "w2")
+    later(house, minutes=70)
+    assert builders.ledger(house) == []
+
+    later(house, minutes=41)
+    assert builders.ledger(house) == [("reminder", "sent", None)]
+
+
+def test_emptied_cart_leaves(shop):
+    house, shop_id, now = shop
+    receive(house, shop_id, "checkouts/update", builders.checkout_body("t1", now), "w1")
+    emptied = builders.checkout_body("t1", now + timedelta(minutes=5), quantity=0, started_at=now)
+    receive(house, shop_id, "checkouts/update", emptied, "w2")
+    later(house, hours=2)
+
+    assert builders.ledger(house) == [("reminder", "skipped", "cart_emptied")]
+
+
+def test_deleted_checkout_leaves_also_when_its_deletion_comes_first(shop):
+    house, shop_id, now = shop
+    deletion = {"id": 1, "cart_token": "cart-t1"}
+    with house.begin() as session:
+        builders.store_webhook(
+            session, shop_id, "checkouts/delete", deletion, key="w0", triggered_at=now + timedelta(minutes=5)
+        )
+    builders.work_off()
+    receive(house, shop_id, "checkouts/update", builders.checkout_body("t1", now), "w1")
+    later(house, hours=2)
+
+    assert builders.ledger(house) == [("reminder", "skipped", "cart_emptied")]
+
+
+def test_who_did_not_agree_gets_no_mail_and_stays_in_the_flow(shop):
+    house, shop_id, now = shop
+    receive(house, shop_id, "checkouts/update", builders.checkout_body("t1", now, consent=False), "w1")
+    later(house, hours=2)
+    assert builders.ledger(house) == [("reminder", "skipped", "not_subscribed")]
+
+    consent = {
+        "customer_id": 5, "email_address": "alice@example.com",
+        "email_marketing_consent": {"state": "subscribed", "consent_updated_at": (now + timedelta(hours=2)).isoformat()},
+    }
+    receive(house, shop_id, "customers_email_marketing_consent/update", consent, "w2")
+    later(house, hours=24)
+    assert builders.ledger(house)[1:] == [("coupon", "sent", None)]
+
+
+def test_switched_off_flow_sends_nothing(shop):
+    from app.services import edit_flow
+
+    house, shop_id, now = shop
+    receive(house, shop_id, "checkouts/update", builders.checkout_body("t1", now), "w1")
+    with house.begin() as session:
+        edit_flow.switch(session, shop_id, "abandoned_cart", on=False, actor="test", now=now)
+    later(house, hours=2)
+
+    assert builders.ledger(house) == [("reminder", "skipped", "flow_off")]
+
+
+def test_uninstalled_shop_sends_nothing(shop):
+    house, shop_id, now = shop
+    receive(house, shop_id, "checkouts/update", builders.checkout_body("t1", now), "w1")
+    receive(house, shop_id, "app/uninstalled", {"id": 1, "domain": builders.TEA_AND_TIN, "name": "Tea & Tin"}, "w2")
+    later(house, hours=2)
+
+    assert builders.ledger(house) == [("reminder", "skipped", "shop_uninstalled")]
+
+
+def test_of_two_open_carts_the_newer_is_followed(shop):
+    house, shop_id, now = shop
+    newer = builders.checkout_body("t2", now + timedelta(minutes=5))
+    receive(house, shop_id, "checkouts/update", newer, "w2")
+    receive(house, shop_id, "checkouts/update", builders.checkout_body("t1", now), "w1")
+    later(house, hours=2)
+
+    assert sorted(builders.ledger(house, ("step", "state", "reason"))) == [
+        ("reminder", "sent", None), ("reminder", "skipped", "superseded"),
+    ]
+
+
+def test_long_outage_ends_in_stale_not_in_a_flood(shop):
+    house, shop_id, now = shop
+    receive(house, shop_id, "checkouts/update", builders.checkout_body("t1", now), "w1")
+    later(house, hours=60)
+
+    assert builders.ledger(house) == [("reminder", "skipped", "stale"), ("coupon", "sent", None)]
+
+
+def test_held_out_person_gets_nothing_and_is_counted(shop):
+    from app.services import edit_flow
+
+    house, shop_id, now = shop
+    with house.begin() as session:
+        edit_flow.set_holdout(session, shop_id, "abandoned_cart", 0.5, actor="test", now=now)
+    for n in range(20):
+        body = builders.checkout_body(f"t{n}", now, email=f"shopper{n}@example.com")
+        with house.begin() as session:
+            builders.store_webhook(session, shop_id, "checkouts/update", body, key=f"w{n}")
+    builders.work_off()
+    later(house, hours=2)
+    rows = builders.ledger(house)
+    held = rows.count(("reminder", "skipped", "held_out"))
+
+    assert held + rows.count(("reminder", "sent", None)) == 20
+    assert 3 <= held <= 17
+
+
+def test_broken_body_fails_with_words_and_can_be_replayed(shop):
+    from app.services import replay
+
+    house, shop_id, now = shop
+    receive(house, shop_id, "checkouts/update", b'{"token": ', "w1")
+    with house() as session:
+        row = session.execute(text("SELECT id, state, error FROM webhooks")).one()
+    assert (row.state, row.error) == ("failed", "The body is not valid JSON.")
+
+    with house.begin() as session:
+        replay.replay_one(session, shop_id, row.id, actor="test", reason="try again", now=now)
+    builders.work_off()
+    with house() as session:
+        states = session.execute(text("SELECT state, attempts FROM webhooks")).one()
+        audit = session.execute(text("SELECT count(*) FROM audit_log WHERE action = 'webhook.replayed'")).scalar()
+    assert tuple(states) == ("failed", 1)
+    assert audit == 1
+
+
+def test_one_poison_row_does_not_stop_the_others(shop, monkeypatch):
+    from integrations import PLATFORMS
+
+    house, shop_id, now = shop
+    real = PLATFORMS["shopify"].normalise
+
+    def explode(topic, payload, *, at):
+        if payload["token"] == "bad":
+            raise ZeroDivisionError("a bug of ours")
+        return real(topic, payload, at=at)
+
+    monkeypatch.setattr(PLATFORMS["shopify"], "normalise", explode)
+    with house.begin() as session:
+        for token in ("t1", "bad", "t2"):
+            body = builders.checkout_body(token, now, email=f"{token}@example.com")
+            builders.store_webhook(session, shop_id, "checkouts/update", body, key=token)
+    builders.work_off()
+    with house() as session:
+        rows = session.execute(text("SELECT dedupe_key, state, error, due_at > now() FROM webhooks ORDER BY id")).all()
+
+    assert [tuple(r) for r in rows] == [
+        ("t1", "done", None, False),
+        ("bad", "pending", "ZeroDivisionError: a bug of ours", True),
+        ("t2", "done", None, False),
+    ]
