@@ -44,7 +44,7 @@ def ask(send: Callable[[], "requests.Response"], who: str) -> Answer:
     Raises:
         Transient, Ambiguous, Permanent: no answer came; the message holds no URL, because a URL may hold a secret.
     """
-    import requests  # noqa: PLC0415  (not in the web process)
+    import requests  # not in the web process
 
     try:
         with send() as response:
@@ -99,8 +99,8 @@ def seconds(value: object) -> timedelta | None:
 
 def _unanswered(exc: "requests.RequestException", who: str) -> AdapterError:
     """Judge by the inner error: requests calls both "refused" and "reset after sending" a ConnectionError."""
-    import requests  # noqa: PLC0415  (not in the web process)
-    from urllib3 import exceptions  # noqa: PLC0415  (not in the web process)
+    import requests  # not in the web process
+    from urllib3 import exceptions  # not in the web process
 
     kind = type(exc).__name__
     if isinstance(exc, ValueError):  # InvalidURL, MissingSchema, InvalidHeader: before anything was sent

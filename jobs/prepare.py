@@ -14,6 +14,7 @@ from app.domain.backoff import MAIL_WAITS, backoff
 from app.domain.errors import Ambiguous, CartwheelError, NotAllowed, Permanent, Transient
 from app.domain.mailing import Rendered
 from app.domain.outcomes import Again, Failed, Outcome
+from app.domain.people import greeting_name
 from app.domain.ports import CouponSpec, Mail, ShopAccess
 from app.log import get_logger
 from app.models import CouponState, Delivery, Shop, TokenKind, claims
@@ -138,7 +139,7 @@ def _mail(draft: Draft, rendered: Rendered, unsubscribe_url: str) -> Mail:
         from_email=sender.email,
         from_name=sender.name,
         to_email=delivery.recipient or "",
-        to_name=draft.content.first_name,
+        to_name=greeting_name(draft.content.first_name),
         reply_to=sender.reply_to,
         subject=rendered.subject,
         html=rendered.html,

@@ -121,7 +121,7 @@ def store_webhook(
     session.execute(
         text(
             "INSERT INTO webhooks (shop_id, platform, topic, dedupe_key, body, body_sha256, headers, triggered_at, due_at) "
-            "VALUES (:shop_id, :platform, :topic, :key, :body, :sha, '{}', :at, now()) ON CONFLICT DO NOTHING"
+            "VALUES (:shop_id, :platform, :topic, :key, :body, :sha, '{}', :at, least(:at, now())) ON CONFLICT DO NOTHING"
         ),
         {"shop_id": shop_id, "platform": platform, "topic": topic, "key": key, "body": raw,
          "sha": hashlib.sha256(raw).digest(), "at": triggered_at},

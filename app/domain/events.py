@@ -216,15 +216,18 @@ class ConsentChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductUpdated(Event):
-    """A product as the shop sells it now; the price is that of its cheapest variant, None where none is said."""
+    """A product as the shop sells it now.
+
+    The price is that of its cheapest variant, in hundredths whatever the currency, because bodies of products name none;
+    None where none is said.
+    """
 
     kind: ClassVar[str] = "product_updated"
     title: str
     url: str | None = None
     image_url: str | None = None
-    price_minor: int | None = None
+    price_hundredths: int | None = None
     is_available: bool = True
-    # Prices of products come without a currency on both platforms: it is the shop's.
     variant_image_urls: dict[str, str] = field(default_factory=dict)
 
 

@@ -32,7 +32,7 @@ def greeting_name(raw: str | None) -> str | None:
     if not raw:
         return None
     name = " ".join("".join(c if unicodedata.category(c)[0] != "C" else " " for c in raw).split())
-    suspicious = re.search(r"https?|www\.|://|@|[<>{}]|\.\w{2,}|(\d\D*){4}", name, re.IGNORECASE)
+    suspicious = re.search(r"=\?|https?|www\.|://|@|[<>{}]|\.\w{2,}|(\d\D*){4}", name, re.IGNORECASE)
     if not name or len(name) > NAME_LIMIT or suspicious:
         return None
     return name

@@ -68,10 +68,10 @@ class Decision:
 def should_enter(flow: Flow, snapshot: Snapshot, *, now: datetime) -> bool:
     """Say whether what we hold makes the person enter.
 
-    A purchase does not hinder it: the run enters and leaves at once, so that "why not" has an answer and the order of
-    arrival makes no difference.
+    A purchase or an uninstall does not hinder it: the run enters and leaves at once, so that "why not" has an answer and
+    the order of arrival makes no difference.
     """
-    if not snapshot.is_flow_on or snapshot.shop_state != "active":
+    if not snapshot.is_flow_on:
         return False
     if snapshot.checkout and snapshot.checkout.changed_at < now - OLDEST_START:
         return False

@@ -117,6 +117,7 @@ class Shipment(ShopRow, Base):
     company: Mapped[str | None]
     tracking_number: Mapped[str | None]
     tracking_url: Mapped[str | None]
+    tracked_at: Mapped[datetime | None]  # the platform's time of the newest tracking number
     changed_at: Mapped[datetime]
     rank: Mapped[str]
     delivered_at: Mapped[datetime | None]  # the earliest time told

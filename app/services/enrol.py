@@ -54,6 +54,7 @@ def apply(session: Session, shop: Shop, verdicts: Sequence[Verdict], *, now: dat
     coupons: list[dict[str, Any]] = []
     steps: list[dict[str, Any]] = []
     ended: dict[tuple[str, str | None], list[int]] = {}
+    left: dict[int, dict[str, Any]] = {}
     for verdict in verdicts:
         run = verdict.enrollment
         for effect in verdict.decision.effects:
@@ -67,7 +68,7 @@ def apply(session: Session, shop: Shop, verdicts: Sequence[Verdict], *, now: dat
                 case Exit(reason=reason, step=step):
                     ended.setdefault((EnrollmentState.EXITED, reason), []).append(run.id)
                     if step:
-                        deliveries.append(_delivery(verdict, step, now, now=now, skipped=reason))
+                        left[run.id] = _delivery(verdict, step, now, now=now, skipped=reason)
                 case Finish():
                     ended.setdefault((EnrollmentState.FINISHED, None), []).append(run.id)
                 case Schedule(step_no=step_no, due_at=due_at):
@@ -76,15 +77,21 @@ def apply(session: Session, shop: Shop, verdicts: Sequence[Verdict], *, now: dat
     _insert_new(session, Coupon, coupons)
     _schedule(session, steps)
     for (state, reason), ids in ended.items():
-        end(session, shop.id, ids, state=state, reason=reason, now=now)
+        for run_id in end(session, shop.id, ids, state=state, reason=reason, now=now):
+            left.pop(run_id, None)  # its waiting mail was skipped: that row says why already
+    _insert_new(session, Delivery, list(left.values()))
     if verdicts:
         session.execute(insert(DecisionRow), [_decision_row(shop.id, v, now) for v in verdicts])
 
 
 def end(
     session: Session, shop_id: int, enrollment_ids: Sequence[int], *, state: str, reason: str | None, now: datetime
-) -> None:
-    """End runs: nothing of them is scheduled any more, and when they were left, mails not yet handed over are skipped."""
+) -> set[int]:
+    """End runs: nothing of them is scheduled any more, and when they were left, mails not yet handed over are skipped.
+
+    Returns:
+        The runs that had such a mail.
+    """
     session.execute(
         update(Enrollment)
         .where(Enrollment.shop_id == shop_id, Enrollment.id.in_(enrollment_ids))
@@ -101,17 +108,20 @@ def end(
         .values(state="done", lease_until=None, fence=ScheduledStep.fence + 1)
         .execution_options(synchronize_session=False)
     )
-    if state == EnrollmentState.EXITED:
-        session.execute(
-            update(Delivery)
-            .where(
-                Delivery.shop_id == shop_id,
-                Delivery.enrollment_id.in_(enrollment_ids),
-                Delivery.state == DeliveryState.PENDING,
-            )
-            .values(state=DeliveryState.SKIPPED, reason=reason, lease_until=None, fence=Delivery.fence + 1)
-            .execution_options(synchronize_session=False)
+    if state != EnrollmentState.EXITED:
+        return set()
+    skipped = session.scalars(
+        update(Delivery)
+        .where(
+            Delivery.shop_id == shop_id,
+            Delivery.enrollment_id.in_(enrollment_ids),
+            Delivery.state == DeliveryState.PENDING,
         )
+        .values(state=DeliveryState.SKIPPED, reason=reason, lease_until=None, fence=Delivery.fence + 1)
+        .returning(Delivery.enrollment_id)
+        .execution_options(synchronize_session=False)
+    )
+    return set(skipped)
 
 
 def flows_of(session: Session, shop_id: int, runs: Sequence[Enrollment]) -> dict[tuple[str, int], Flow]:

@@ -47,8 +47,8 @@ def ingest(session: Session, shop: Shop, facts: Sequence[Fact], *, now: datetime
     touched = Touched(customers={c for c in customer_of.values() if c})
     touched.entering = trade.fold_checkouts(session, shop.id, found, customer_of)
     touched.tokens = touched.entering | trade.fold_orders(session, shop.id, found, customer_of, snapshots.hash_key(shop))
+    trade.fold_products(session, shop, found)
     touched.tokens |= trade.fold_deletions(session, shop.id, found)
-    trade.fold_products(session, shop.id, found)
     account.fold_customers(session, shop.id, found, customer_of)
     account.fold_shop(session, shop, found, now=now)
     return touched

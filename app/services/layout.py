@@ -139,6 +139,11 @@ def text_part(mail: MailPage) -> str:
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
+@lru_cache(maxsize=128)  # both parts of a mail ask for it
+def _clean(rich: str) -> str:
+    return _ALLOWED.clean(rich).strip()
+
+
 def _styled(rich: str, script: Script) -> Markup:
     """Return what is left of the HTML after cleaning, with styles on its tags: some mailboxes drop style sheets."""
 
@@ -146,13 +151,13 @@ def _styled(rich: str, script: Script) -> Markup:
         return f'<{match[1]} style="{_STYLES[match[1]].format(serif=script.serif, start=script.start)}">'
 
     # After cleaning these tags carry no attributes, and no other "<" is left in the text.
-    return Markup(re.sub(rf"<({'|'.join(_STYLES)})>", tag, _ALLOWED.clean(rich).strip()))  # noqa: S704  (cleaned)
+    return Markup(re.sub(rf"<({'|'.join(_STYLES)})>", tag, _clean(rich)))  # noqa: S704  (cleaned)
 
 
 def _plain(rich: str) -> str:
     """Return the HTML as text: blocks apart by an empty line, the items of a list one below the other."""
     reader = _PlainText()
-    reader.feed(_ALLOWED.clean(rich))
+    reader.feed(_clean(rich))
     reader.close()
     paragraphs = (" ".join(part.split()) for part in "".join(reader.parts).split("\n"))
     return "\n\n".join(part for part in paragraphs if part).replace("\n\n- ", "\n- ")

@@ -88,7 +88,7 @@ def _values(content: MailContent, writer: Writer) -> dict[str, object]:
     ]
     cart = {"line_items": items, "count": sum(line.quantity for line in lines), "others": max(len(lines) - 1, 0)}
     values: dict[str, object] = {
-        "customer": {"first_name": one_line(greeting_name(content.first_name) or "", NAME_LIMIT) or None},
+        "customer": {"first_name": _greeting(content.first_name)},
         "shop": {"name": one_line(sender.name, NAME_LIMIT), "url": safe_url(sender.url), "reply_to": reply_to},
         "cart": {**cart, "subtotal": writer.money(content.subtotal_minor)},
     }
@@ -101,6 +101,12 @@ def _values(content: MailContent, writer: Writer) -> dict[str, object]:
             "total": writer.money(_reduced(content.subtotal_minor, coupon.percent)),
         }
     return values
+
+
+def _greeting(raw: str | None) -> str | None:
+    """Return a name to greet with; an encoded word (RFC 2047) is no name, and a subject is where it would do harm."""
+    name = greeting_name(raw)
+    return None if name and "=?" in name else name
 
 
 def _page(content: MailContent, writer: Writer, *, subject: str, preheader: str, body: str) -> MailPage:

@@ -164,7 +164,7 @@ def milestones(session: Session, shop_id: int) -> Milestones:
 
 
 def pulse(session: Session, shop_id: int) -> Pulse:
-    """Count the webhooks of the last 24 hours by real time: a webhook is stamped when it comes, whatever the demo's clock."""
+    """Count the webhooks of the last 24 hours, by real time: they are stamped when they come, whatever the demo's clock."""
     newest = select(Webhook.received_at, Webhook.state).where(Webhook.shop_id == shop_id).order_by(Webhook.id.desc())
     rows = newest.limit(PULSE_WINDOW).subquery()
     ago = func.floor(func.extract("epoch", func.now() - rows.c.received_at) / HALF_HOUR.total_seconds())

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import delete, func, insert, or_, select, text, update
+from sqlalchemy import delete, func, insert, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import Session
 
 from app import crypto
 from app.domain import events as e
-from app.models import Checkout, Order, OrderLine, Product, PurchaseMark, Refund, Shipment
+from app.domain.money import to_minor
+from app.models import Checkout, Order, OrderLine, Product, PurchaseMark, Refund, Shipment, Shop
 from app.services.fold import Row, fold, newest, rank
 
 FIRST_TIMES = ("placed_at", "paid_at", "fulfilled_at")
@@ -44,9 +46,9 @@ def fold_orders(
     return _answered(session, shop_id, placed)
 
 
-def fold_products(session: Session, shop_id: int, found: Iterable[e.Event]) -> None:
+def fold_products(session: Session, shop: Shop, found: Iterable[e.Event]) -> None:
     """Fold products."""
-    rows = [_product_row(shop_id, p) for p in found if isinstance(p, e.ProductUpdated)]
+    rows = [_product_row(shop, p) for p in found if isinstance(p, e.ProductUpdated)]
     fold(session, Product, newest(rows, key="external_id"), key="external_id")
 
 
@@ -116,12 +118,14 @@ def _order_row(shop_id: int, o: e.OrderUpdated, customer_id: int | None) -> Row:
     return {**keys, "rank": rank({**content, "lines": lines}), **content}
 
 
-def _product_row(shop_id: int, p: e.ProductUpdated) -> Row:
+def _product_row(shop: Shop, p: e.ProductUpdated) -> Row:
+    # A product's body names no currency, so its price comes in hundredths: here it becomes the shop's minor units.
+    price = None if p.price_hundredths is None else to_minor(Decimal(p.price_hundredths) / 100, shop.currency)
     content = {
         "title": p.title, "url": p.url, "image_url": p.image_url, "variant_image_urls": p.variant_image_urls,
-        "price_minor": p.price_minor, "is_available": p.is_available,
+        "price_minor": price, "is_available": p.is_available,
     }  # fmt: skip
-    return {"shop_id": shop_id, "external_id": p.object_id, "changed_at": p.happened_at, "rank": rank(content), **content}
+    return {"shop_id": shop.id, "external_id": p.object_id, "changed_at": p.happened_at, "rank": rank(content), **content}
 
 
 def _replace_lines(session: Session, shop_id: int, lines: dict[int, tuple[e.Line, ...]]) -> None:
@@ -157,15 +161,31 @@ def _fold_refunds(session: Session, shop_id: int, refunds: Sequence[e.RefundCrea
 def _fold_shipments(session: Session, shop_id: int, shipments: Sequence[e.ShipmentUpdated]) -> None:
     rows = []
     for s in shipments:
-        content: Row = {
-            "order_external_id": s.order_id, "state": s.state, "company": s.company,
-            "tracking_number": s.tracking_number, "tracking_url": s.tracking_url,
-        }  # fmt: skip
+        content: Row = {"order_external_id": s.order_id, "state": s.state}
         delivered_at = s.happened_at if s.state is e.ShipmentState.DELIVERED else None
         keys = {"shop_id": shop_id, "external_id": s.object_id, "changed_at": s.happened_at, "rank": rank(content)}
         rows.append({**keys, **content, "delivered_at": delivered_at})
     reduced = newest(rows, key="external_id", earliest=("delivered_at",))
     fold(session, Shipment, reduced, key="external_id", earliest=("delivered_at",))
+    for shipment in (s for s in shipments if s.tracking_number):
+        _fold_tracking(session, shop_id, shipment)
+
+
+def _fold_tracking(session: Session, shop_id: int, s: e.ShipmentUpdated) -> None:
+    """Keep the newest tracking number; Shopify's parcel events tell a state and no number, which says nothing about it."""
+    held = tuple_(Shipment.tracked_at, Shipment.tracking_number)
+    session.execute(
+        update(Shipment)
+        .where(
+            Shipment.shop_id == shop_id,
+            Shipment.external_id == s.object_id,
+            Shipment.tracked_at.is_(None) | (held < tuple_(s.happened_at, s.tracking_number)),
+        )
+        .values(
+            company=s.company, tracking_number=s.tracking_number, tracking_url=s.tracking_url, tracked_at=s.happened_at
+        )
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _mark(

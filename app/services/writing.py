@@ -54,6 +54,7 @@ class Writer:
         self._numbers = numbers
         self._currency = content.currency
         self._zone = _zone(content.sender.timezone)
+        self._is_rtl = words.text_direction == "rtl"
         self.say = _translations(words).gettext
         self.say_many = _translations(words).ngettext
 
@@ -67,16 +68,11 @@ class Writer:
 
     def day(self, at: datetime) -> str:
         """Write the day in the shop's time zone: "Monday, November 23"."""
-        return format_date(at.astimezone(self._zone), _day_pattern(self.words), locale=self.words)
+        return _day(at, self._zone, self.words)
 
     def moment(self, at: datetime) -> str:
         """Write day, time and time zone of the shop: "Monday, November 23, 6:24 PM (PST)"."""
-        local = at.astimezone(self._zone)
-        zone = get_timezone_name(local, width="short", locale=self.words)
-        if not zone[0].isalpha():  # "+0400": there is no short name for it
-            zone = get_timezone_gmt(local, width="long", locale=self.words)
-        time = format_time(local, "short", locale=self.words).replace("\u202f", "\xa0")  # many fonts show a box for it
-        return f"{self.day(at)}, {time} ({zone})"
+        return _moment(at, self._zone, self.words)
 
     def isolate(self, text: str, mark: str = "\u2068") -> str:
         """Keep a Latin word or a number from turning the words around it, in a text from right to left.
@@ -85,25 +81,41 @@ class Writer:
             text: what to guard; never a coupon code, which people copy.
             mark: U+2068 goes by the text's first letter, U+2066 is left to right.
         """
-        return f"{mark}{text}\u2069" if self.words.text_direction == "rtl" else text
+        return f"{mark}{text}\u2069" if self._is_rtl else text
 
     def script(self) -> Script:
         """Say how the language is set."""
         stack = _STACKS.get(self.words.language)
-        is_rtl = self.words.text_direction == "rtl"
         return Script(
             lang=str(self.words).replace("_", "-"),
-            direction="rtl" if is_rtl else "ltr",
-            start="right" if is_rtl else "left",
-            end="left" if is_rtl else "right",
+            direction="rtl" if self._is_rtl else "ltr",
+            start="right" if self._is_rtl else "left",
+            end="left" if self._is_rtl else "right",
             sans=stack or _SANS,
             serif=stack or _SERIF,
         )
 
 
-@lru_cache(maxsize=4096)  # a mail shows each price about twice, and babel takes a third of its time for them
+# A mail shows each price and its one date two or three times, and writing them takes babel half of the mail's time.
+# The zone is a key of its own: one instant in two zones is one key.
+@lru_cache(maxsize=4096)
 def _money(minor: int, currency: str, locale: Locale) -> str:
     return format_currency(to_decimal(minor, currency), currency, locale=locale)
+
+
+@lru_cache(maxsize=512)
+def _day(at: datetime, zone: tzinfo, locale: Locale) -> str:
+    return format_date(at.astimezone(zone), _day_pattern(locale), locale=locale)
+
+
+@lru_cache(maxsize=512)
+def _moment(at: datetime, zone: tzinfo, locale: Locale) -> str:
+    local = at.astimezone(zone)
+    name = get_timezone_name(local, width="short", locale=locale)
+    if not name[0].isalpha():  # "+0400": there is no short name for it
+        name = get_timezone_gmt(local, width="long", locale=locale)
+    time = format_time(local, "short", locale=locale).replace("\u202f", "\xa0")  # many fonts show a box for it
+    return f"{_day(at, zone, locale)}, {time} ({name})"
 
 
 @lru_cache(maxsize=512)

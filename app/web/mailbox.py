@@ -17,8 +17,10 @@ from email.policy import default
 from html.parser import HTMLParser
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, current_app, render_template, request, send_file
+from flask import Blueprint, Response, abort, current_app, render_template, request
 from flask.typing import ResponseReturnValue
+
+from app.web.guards import Guard, guarded
 
 PAGE_SIZE = 50
 HEADER_BYTES = 16_384  # of a file, read to list it
@@ -36,6 +38,7 @@ blueprint = Blueprint("mailbox", __name__, url_prefix="/mailbox")
 
 
 @blueprint.get("/")
+@guarded(Guard.DEMO)
 def index() -> ResponseReturnValue:
     """List the mails, newest first; htmx asks for the list alone, and gets 204 while nothing is new."""
     directory = _directory()
@@ -55,6 +58,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.get("/<key>")
+@guarded(Guard.DEMO)
 def show(key: str) -> ResponseReturnValue:
     """Show one mail: as HTML, as text or as its source."""
     path = _path(key)
@@ -79,6 +83,7 @@ def show(key: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/<key>/html")
+@guarded(Guard.DEMO)
 def html_part(key: str) -> ResponseReturnValue:
     """Serve the HTML part for the frame of `show`: no scripts, no forms, links open in a tab of their own."""
     html = _part(BytesParser(_class=EmailMessage, policy=default).parsebytes(_path(key).read_bytes()), "html")
@@ -89,9 +94,11 @@ def html_part(key: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/<key>/raw")
+@guarded(Guard.DEMO)
 def raw_file(key: str) -> ResponseReturnValue:
     """Hand out the file as it is."""
-    return send_file(_path(key), mimetype="message/rfc822", as_attachment=True, download_name=f"{key}.eml")
+    disposition = {"Content-Disposition": f"attachment; filename={key}.eml"}
+    return Response(_path(key).read_bytes(), mimetype="message/rfc822", headers=disposition)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +190,7 @@ def _checks(message: EmailMessage, html: str, look: "_Look") -> Iterator[Check]:
     has_text = bool(_part(message, "plain").strip())
     yield Check(has_text, "Plain text part" if has_text else "No plain text part")
     size = len(html.encode())
-    yield Check(size <= SIZE_LIMIT, f"{size / 1000:.0f} kB of HTML; Gmail cuts off at 102")
+    yield Check(size <= SIZE_LIMIT, f"{size / 1000:.1f} kB of HTML; Gmail cuts off at 102")
     missing = look.without_alt
     yield Check(not missing, f"Pictures without an alt text: {missing}" if missing else "Every picture has an alt text")
 

@@ -27,7 +27,7 @@ def graphql(access: ShopAccess, operation: str, variables: dict[str, object]) ->
         NotAllowed: the token is dead or lacks a scope, or the shop is frozen.
         Permanent: the operation is wrong, or the shop is gone.
     """
-    import requests  # noqa: PLC0415  (not in the web process)
+    import requests  # not in the web process
 
     answer = ask(
         lambda: requests.post(

@@ -33,10 +33,8 @@ def read_fulfilment_event(payload: object, at: datetime) -> list[Event]:
     """Translate fulfillment_events/create: it has no tracking number, which says nothing about the parcel's."""
     body = parse(FulfilmentEvent, payload)
     state = _CARRIER_STATES.get(body.status or "", ShipmentState.SHIPPED)
-    happened_at = body.happened_at or at
-    return [
-        ShipmentUpdated(object_id=body.fulfillment_id, happened_at=happened_at, order_id=body.order_id, state=state)
-    ]
+    when = body.happened_at or at
+    return [ShipmentUpdated(object_id=body.fulfillment_id, happened_at=when, order_id=body.order_id, state=state)]
 
 
 def shipment(parcel: Fulfilment, order_id: str | None) -> ShipmentUpdated:

@@ -42,10 +42,8 @@ _LEVELS = {"single_opt_in", "confirmed_opt_in"}
 def read_customer(payload: object, at: datetime) -> list[Event]:
     """Translate customers/create and customers/update: who somebody is, and nothing about consent or tags."""
     body = parse(CustomerAccount, payload)
-    happened_at = body.updated_at or at
-    return [
-        CustomerUpdated(object_id=body.id, happened_at=happened_at, person=_person(body), created_at=body.created_at)
-    ]
+    when = body.updated_at or at
+    return [CustomerUpdated(object_id=body.id, happened_at=when, person=_person(body), created_at=body.created_at)]
 
 
 def read_deleted_customer(payload: object, at: datetime) -> list[Event]:

@@ -17,7 +17,7 @@ def normalise(topic: str, payload: object, *, at: datetime) -> list[Event]:
     Raises:
         BadPayload: the body cannot be understood; the message says why.
     """
-    from integrations.shopify import normalise as translation  # noqa: PLC0415  (loads pydantic: not in the web process)
+    from integrations.shopify import normalise as translation  # loads pydantic: not in the web process
 
     return translation.normalise(topic, payload, at=at)
 

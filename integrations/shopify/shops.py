@@ -26,7 +26,7 @@ def read_product(payload: object, _at: datetime) -> list[Event]:
             happened_at=body.updated_at,
             title=body.title or "",
             image_url=(body.image and body.image.src) or next((image.src for image in body.images if image.src), None),
-            price_minor=min(prices, default=None),
+            price_hundredths=min(prices, default=None),
             is_available=is_published and (not body.variants or any(map(_is_in_stock, body.variants))),
             variant_image_urls=_variant_images(body.images, body.variants),
         )
@@ -62,9 +62,8 @@ def read_uninstalled(payload: object, at: datetime) -> list[Event]:
 def read_scopes(payload: object, at: datetime) -> list[Event]:
     """Translate app/scopes_update. The body knows the shop by number only, so `object_id` is that, not its domain."""
     body = parse(Scopes, payload)
-    return [
-        ScopesChanged(object_id=body.shop_id, happened_at=body.updated_at or at, scopes=tuple(sorted(body.current)))
-    ]
+    scopes = tuple(sorted(body.current))
+    return [ScopesChanged(object_id=body.shop_id, happened_at=body.updated_at or at, scopes=scopes)]
 
 
 def _domain(shop: Shop) -> str:

@@ -55,7 +55,7 @@ def coupon_fields(spec: CouponSpec) -> dict[str, object]:
 
 
 def _connect(access: ShopAccess) -> "API":
-    from woocommerce import API  # noqa: PLC0415  (not in the web process)
+    from woocommerce import API  # not in the web process
 
     return API(
         url=access.base_url,

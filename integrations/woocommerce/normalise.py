@@ -58,7 +58,8 @@ def _refuse_error_document(payload: object) -> None:
     """Refuse what a shop sends, validly signed, when it could not build the object."""
     if not isinstance(payload, dict) or "id" in payload or not {"code", "message"} <= payload.keys():
         return
-    code = payload["code"] if re.fullmatch(r"[a-z0-9_-]{1,80}", str(payload["code"])) else "no code"
+    said = str(payload["code"])
+    code = said if re.fullmatch(r"[a-z0-9_-]{1,80}", said) else "no code"
     advice = (
         "The object was gone by then: nothing to do."
         if code.endswith("_invalid_id")
@@ -135,10 +136,9 @@ def _read_customer(payload: object, at: datetime) -> list[Event]:
         last_name=body.last_name or billing.last_name,
         country=shipping.country or billing.country,
     )
-    happened_at = body.date_modified_gmt or body.date_created_gmt or at
-    return [
-        CustomerUpdated(object_id=body.id, happened_at=happened_at, person=person, created_at=body.date_created_gmt)
-    ]
+    created_at = body.date_created_gmt
+    when = body.date_modified_gmt or created_at or at
+    return [CustomerUpdated(object_id=body.id, happened_at=when, person=person, created_at=created_at)]
 
 
 def _read_deleted_customer(payload: object, at: datetime) -> list[Event]:
@@ -157,7 +157,7 @@ def _read_product(payload: object, at: datetime) -> list[Event]:
             title=body.name or "",
             url=body.permalink,
             image_url=next((image.src for image in body.images if image.src), None),
-            price_minor=to_minor(body.price, _UNKNOWN_CURRENCY) if body.price not in (None, "") else None,
+            price_hundredths=to_minor(body.price, _UNKNOWN_CURRENCY) if body.price not in (None, "") else None,
             is_available=body.status in (None, "publish") and body.stock_status in _BUYABLE,
         )
     ]

@@ -55,9 +55,7 @@ def _order(order: Order) -> OrderUpdated:
         # draft's by the other, where both were told.
         checkout_token=(_companion_token(order) or (_draft_token(order) if is_block else None)) if is_placed else None,
         cart_token=_draft_token(order) if is_block else None,
-        # A draft's creation is the order's too. Known to be early by the time of the checkout, but the same on every
-        # telling, where the last change would move on with each.
-        placed_at=(order.date_paid_gmt or order.date_created_gmt) if is_placed else None,
+        placed_at=_placed_at(order, happened_at) if is_placed else None,
         paid_at=order.date_paid_gmt,
         cancelled_at=happened_at if order.status == "cancelled" else None,
         fulfilled_at=order.date_completed_gmt,
@@ -65,6 +63,18 @@ def _order(order: Order) -> OrderUpdated:
         payment_url=order.payment_url if is_placed and order.needs_payment else None,
         consent=_ticked(order),
     )
+
+
+def _placed_at(order: Order, happened_at: datetime) -> datetime:
+    """Return when the order was placed, as far as this telling knows; folding keeps the earliest told.
+
+    An unpaid order of the block checkout has no such time: its creation is that of the draft, made when the checkout
+    page was opened, so a cart that the same person began elsewhere in between would look younger than the purchase and
+    be mailed about. The first telling's change is when it was placed; of later ones the earlier is kept.
+    """
+    if order.date_paid_gmt:
+        return order.date_paid_gmt
+    return happened_at if order.created_via == _BLOCK_CHECKOUT else order.date_created_gmt
 
 
 def _draft(order: Order) -> CheckoutUpdated:

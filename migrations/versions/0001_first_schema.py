@@ -303,6 +303,7 @@ def upgrade() -> None:
         sa.Column("company", sa.Text(), nullable=True),
         sa.Column("tracking_number", sa.Text(), nullable=True),
         sa.Column("tracking_url", sa.Text(), nullable=True),
+        sa.Column("tracked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("rank", sa.Text(), nullable=False),
         sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),

@@ -1,0 +1,117 @@
+"""`cartwheel shop`: the shops we work for."""
+
+import click
+
+from app.cli.facts import facts_options
+from app.cli.output import Row, emit, emit_list, json_option
+from app.cli.scope import actor, transaction
+from app.config import settings
+from app.models import Shop, ShopState
+from app.services import install, shops
+
+COLUMNS = ("shop_id", "platform", "domain", "name", "state", "installed_at")
+
+
+@click.group("shop")
+def group() -> None:
+    """List, connect, pause and resume shops. A shop is named by its id or its domain."""
+
+
+@group.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List all shops, oldest first."""
+    with transaction() as (session, _):
+        rows = [_row(shop) for shop in shops.everyone(session)]
+    emit_list(rows, as_json=as_json, columns=COLUMNS, nothing="No shop is connected yet: cartwheel shop connect")
+
+
+@group.command()
+@click.argument("shop", required=False)
+@json_option
+def show(shop: str | None, as_json: bool) -> None:
+    """Show one shop with the address its webhooks go to."""
+    with transaction() as (session, _):
+        row = _row(shops.find(session, shop))
+    emit(row, as_json=as_json)
+
+
+@group.command()
+@click.argument("shop", required=False)
+@json_option
+def pause(shop: str | None, as_json: bool) -> None:
+    """Stop all mail of a shop. Webhooks are still taken in, so that nothing is lost."""
+    _switch(shop, ShopState.PAUSED, as_json)
+
+
+@group.command()
+@click.argument("shop", required=False)
+@json_option
+def resume(shop: str | None, as_json: bool) -> None:
+    """Let a paused shop's mail go out again. What grew stale meanwhile is skipped, and says so."""
+    _switch(shop, ShopState.ACTIVE, as_json)
+
+
+@group.group()
+def connect() -> None:
+    """Connect a shop by hand, for tests and for support. Connecting it again replaces its secrets."""
+
+
+@connect.command()
+@click.option("--domain", required=True, help="The permanent domain: NAME.myshopify.com")
+@click.option("--access-token", prompt=True, hide_input=True, help="Of the Admin API. Asked for when left out.")
+@facts_options
+@json_option
+def shopify(domain: str, access_token: str, as_json: bool, **facts: str) -> None:
+    """Connect a Shopify shop. Its webhooks are signed with the app's client secret."""
+    known = shops.shopify_domain(domain)
+    with transaction() as (session, now):
+        details = shops.working_facts(known, **facts)
+        shop = install.connect_shopify(session, known, access_token, details, actor=actor(), now=now)
+        row = _row(shop)
+    emit(row, as_json=as_json)
+
+
+@connect.command()
+@click.option("--url", required=True, help="The shop's address: https://shop.example.com")
+@click.option("--key", prompt=True, hide_input=True, help="Consumer key, ck_... Asked for when left out.")
+@click.option("--secret", prompt=True, hide_input=True, help="Consumer secret, cs_... Asked for when left out.")
+@click.option("--webhook-secret", prompt=True, hide_input=True, help="What its webhooks are signed with.")
+@facts_options
+@json_option
+def woocommerce(url: str, key: str, secret: str, webhook_secret: str, as_json: bool, **facts: str) -> None:
+    """Connect a WooCommerce shop. The answer holds the address to enter for its webhooks."""
+    known = shops.woocommerce_url(url, allow_loopback=settings().allow_loopback_shops)
+    with transaction() as (session, now):
+        details = shops.working_facts(known.partition("://")[2], **facts)
+        shop = install.connect_woocommerce(
+            session, known, key=key, secret=secret, webhook_secret=webhook_secret, facts=details, actor=actor(), now=now
+        )
+        row = _row(shop)
+    emit(row, as_json=as_json)
+
+
+def _switch(name: str | None, state: ShopState, as_json: bool) -> None:
+    with transaction() as (session, now):
+        row = _row(shops.set_state(session, shops.find(session, name), state, actor=actor(), now=now))
+    emit(row, as_json=as_json)
+
+
+def _row(shop: Shop) -> Row:
+    path = f"woocommerce/{shop.connection_id}" if shop.connection_id else shop.platform
+    row = {
+        "shop_id": shop.id,
+        "platform": shop.platform,
+        "domain": shop.domain,
+        "url": shop.url,
+        "name": shop.name,
+        "state": shop.state,
+        "sender_email": shop.sender_email,
+        "postal_address": shop.postal_address,
+        "currency": shop.currency,
+        "timezone": shop.timezone,
+        "locale": shop.locale,
+        "installed_at": shop.installed_at,
+        "webhook_url": f"{settings().public_url}/webhooks/{path}",
+    }
+    return row | ({"connection_id": shop.connection_id} if shop.connection_id else {})

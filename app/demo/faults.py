@@ -1,0 +1,30 @@
+"""A shop's API on a bad day."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True, kw_only=True)
+class ApiFaults:
+    """What the next answers of a shop's API suffer from; tests set it, each count goes down by itself.
+
+    Args:
+        throttle: so many answers say that too much was asked (Shopify alone).
+        fail: so many answers are `fail_status`, and nothing is done.
+        lose: so many answers are a 502 though the work was done: a caller cannot know.
+        delay: seconds before every answer.
+        is_revoked: every key and token is refused.
+    """
+
+    throttle: int = 0
+    fail: int = 0
+    fail_status: int = 503
+    lose: int = 0
+    delay: float = 0.0
+    is_revoked: bool = False
+
+    def take(self, name: str) -> bool:
+        """Say whether this answer suffers from `throttle`, `fail` or `lose`, and count it."""
+        left = int(getattr(self, name))
+        if left:
+            setattr(self, name, left - 1)
+        return left > 0

@@ -1,0 +1,114 @@
+"""The pretend Shopify's Admin GraphQL API: one endpoint, its limits and its faults."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from hmac import compare_digest
+from threading import Lock
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from app.demo.faults import ApiFaults
+from app.demo.graphql import Document, GraphQLError, Selection, project, read
+from app.demo.shopify import API_VERSION, ShopifyShop
+from app.demo.shopify_resolvers import RESOLVERS
+
+_BUCKET = 2000.0  # points; Shopify's answer on a real store
+_RESTORE = 100.0  # points a second, on its standard plan
+_MUTATION_COST = 10
+_REFUSED = "[API] Invalid API key or access token (unrecognized login or wrong password)"
+
+
+class AdminApi:
+    """The endpoint, with its leaky bucket. `faults` is for tests."""
+
+    def __init__(self, shop: ShopifyShop) -> None:
+        self.shop = shop
+        self.faults = ApiFaults()
+        self._lock = Lock()
+        self._points = _BUCKET
+        self._filled_at = time.monotonic()
+
+    def root_value(self) -> dict[str, Callable[..., object]]:
+        """Return the resolvers as graphql-core wants a root value: callables of (info, arguments by name)."""
+        return {
+            name: lambda _info, _resolve=resolve, **arguments: _resolve(self.shop, arguments)
+            for name, resolve in RESOLVERS.items()
+        }
+
+    def blueprint(self) -> Blueprint:
+        """Make the routes, under the shop's own path."""
+        routes = Blueprint("shopify_admin", __name__)
+        routes.post("/shopify/admin/api/<version>/graphql.json")(self._post)
+        return routes
+
+    def _post(self, version: str) -> Response:
+        del version  # Shopify answers a dead version with a living one, and says so in the header
+        time.sleep(self.faults.delay)
+        if not self._is_allowed(request.headers.get("X-Shopify-Access-Token", "")):
+            return _json({"errors": _REFUSED}, 401)
+        if self.faults.take("fail"):
+            return _json({"errors": "Service Unavailable"}, self.faults.fail_status)
+        payload = request.get_json(force=True)
+        answer = self.answer(payload.get("query") or "", payload.get("variables") or {}, payload.get("operationName"))
+        return _json({"errors": "Bad Gateway"}, 502) if self.faults.take("lose") else _json(answer)
+
+    def answer(self, query: str, variables: Mapping[str, Any], operation_name: str | None = None) -> dict[str, Any]:
+        """Answer one query as Shopify does: faults of the query and throttling are HTTP 200 too."""
+        try:
+            document = read(query, variables, operation_name)
+            cost = _MUTATION_COST if document.operation == "mutation" else _objects(document.selections)
+            if self.faults.take("throttle") or not self._pay(cost):
+                return {"errors": [_error("Throttled", "THROTTLED")], "extensions": self._cost(cost, None)}
+            data = {field.alias: self._resolve(field, document) for field in document.selections}
+        except GraphQLError as exc:
+            return {"errors": [_error(str(exc), exc.code)]}
+        return {"data": data, "extensions": self._cost(cost, cost)}
+
+    def _resolve(self, field: Selection, document: Document) -> object:
+        if field.name not in RESOLVERS:
+            kind = "Mutation" if document.operation == "mutation" else "QueryRoot"
+            raise GraphQLError(f"Field '{field.name}' doesn't exist on type '{kind}'", "undefinedField")
+        try:
+            value = RESOLVERS[field.name](self.shop, field.arguments)
+        except KeyError as exc:
+            message = f"Field '{field.name}' is missing required arguments: {exc.args[0]}"
+            raise GraphQLError(message, "missingRequiredArguments") from exc
+        return project(value, field.selections, document.fragments)
+
+    def _is_allowed(self, token: str) -> bool:
+        expected = self.shop.config.shopify_access_token
+        return not self.faults.is_revoked and compare_digest(token.encode(), expected.encode())
+
+    def _pay(self, cost: float) -> bool:
+        with self._lock:
+            now = time.monotonic()
+            self._points = min(_BUCKET, self._points + (now - self._filled_at) * _RESTORE)
+            self._filled_at = now
+            if cost > self._points:
+                return False
+            self._points -= cost
+            return True
+
+    def _cost(self, requested: float, actual: float | None) -> dict[str, Any]:
+        available = int(self._points) if actual is not None else 0
+        status = {"maximumAvailable": _BUCKET, "currentlyAvailable": available, "restoreRate": _RESTORE}
+        return {
+            "cost": {"requestedQueryCost": requested, "actualQueryCost": actual, "throttleStatus": status},
+        }
+
+
+def _objects(selections: list[Selection]) -> int:
+    """Count the objects asked for: what a query costs, lists aside."""
+    return sum(1 + _objects(each.selections) for each in selections if each.selections)
+
+
+def _error(message: str, code: str) -> dict[str, Any]:
+    return {"message": message, "extensions": {"code": code}}
+
+
+def _json(body: object, status: int = 200) -> Response:
+    answer = Response(json.dumps(body, ensure_ascii=False), status, content_type="application/json; charset=utf-8")
+    answer.headers["X-Shopify-API-Version"] = API_VERSION
+    return answer

@@ -1,0 +1,88 @@
+// What the pages need beyond HTML and htmx: toasts, the save bar, keys in the log. Nothing here is needed to do the work.
+(() => {
+  "use strict";
+  const TOAST_SECONDS = 6;
+  const WIDE = matchMedia("(min-width: 1181px)"); // below it the log and its panel stand under each other
+
+  // One server event, HX-Trigger: {"toast": {"text": ...}}, for either host.
+  document.addEventListener("toast", (event) => {
+    const text = event.detail.text;
+    if (window.shopify?.toast) { window.shopify.toast.show(text); return; }
+    const toast = document.createElement("div");
+    toast.className = "toast";
+    toast.textContent = text;
+    document.getElementById("toasts").replaceChildren(toast);
+    setTimeout(() => toast.remove(), TOAST_SECONDS * 1000);
+  });
+
+  // htmx shows the answer of a server that cannot be reached nowhere.
+  document.addEventListener("htmx:error", () => {
+    const text = "The server did not answer. Nothing was changed; try again.";
+    document.dispatchEvent(new CustomEvent("toast", { detail: { text } }));
+  });
+
+  // A form with changes shows the save bar; inside Shopify the host draws its own (data-save-bar).
+  document.addEventListener("input", (event) => {
+    if (!event.target.closest("[data-save-bar]")) return;
+    document.getElementById("savebar")?.removeAttribute("hidden");
+  });
+
+  // Filters apply as soon as one is chosen; the button is for those without scripts.
+  const prepare = () => {
+    for (const button of document.querySelectorAll("[data-auto-submit] [data-needless]")) button.hidden = true;
+  };
+  document.addEventListener("change", (event) => event.target.closest("[data-auto-submit]")?.requestSubmit());
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("[data-auto-submit]")) return;
+    for (const field of event.target.elements) if (field.name && !field.value) field.disabled = true; // no "?state=&topic="
+  });
+  addEventListener("pageshow", () => {
+    for (const field of document.querySelectorAll("[data-auto-submit] :disabled")) field.disabled = false;
+  });
+
+  // Where the panel would stand far below the log, a row leads to a page of its own.
+  document.addEventListener("htmx:before:request", (event) => {
+    const source = event.detail.ctx.sourceElement;
+    if (!source.matches?.("[data-panel]") || WIDE.matches) return;
+    event.preventDefault();
+    location.assign(source.href);
+  });
+  document.addEventListener("htmx:after:swap", (event) => {
+    const source = event.detail.ctx.sourceElement;
+    if (!source.matches?.("[data-panel]")) return;
+    for (const row of document.querySelectorAll(".log tr[aria-current]")) row.removeAttribute("aria-current");
+    source.closest("tr").setAttribute("aria-current", "true");
+  });
+
+  // J K move through the log, R replays, / goes to the filters.
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
+    const links = [...document.querySelectorAll("[data-panel]")];
+    if (!links.length) return;
+    const row = document.activeElement.closest(".log tr");
+    const at = links.findIndex((link) => row?.contains(link));
+    const key = event.key.toLowerCase();
+    if (key === "j") links[Math.min(at + 1, links.length - 1)].focus();
+    else if (key === "k") links[Math.max(at - 1, 0)].focus();
+    else if (key === "r") (row ?? document.querySelector(".log tr[aria-current]"))?.querySelector("[data-key=replay]")?.click();
+    else if (key === "/") document.querySelector("[data-auto-submit] select")?.focus();
+    else return;
+    event.preventDefault();
+  });
+
+  // The menus close like menus: by Escape, and by a click elsewhere.
+  const close = (except) => {
+    for (const menu of document.querySelectorAll("details.menu[open], details.switcher[open]")) {
+      if (!except || !menu.contains(except)) menu.open = false;
+    }
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const menu = document.activeElement.closest("details[open]");
+    close();
+    menu?.querySelector("summary").focus();
+  });
+  document.addEventListener("click", (event) => close(event.target));
+
+  prepare();
+})();

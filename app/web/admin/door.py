@@ -1,0 +1,129 @@
+"""The door of all merchant pages: the blueprint, one transaction that sees one shop, and what every page shows around it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any, cast
+
+from flask import Blueprint, Flask, Response, abort, current_app, flash, g, redirect, session, url_for
+from flask.blueprints import BlueprintSetupState
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.http import http_date
+
+from app import clock
+from app.config import Transport, settings
+from app.db import tenant_session
+from app.models import Shop
+from app.services import listings
+from app.web.admin import show, words
+from app.web.guards import shop_id
+from app.web.htmx import HtmxRequest, htmx_request, is_piece
+
+blueprint = Blueprint("admin", __name__, url_prefix="/admin")
+
+MOST_SHOPS = 20  # in the switcher
+
+_SORRY = {
+    400: "This page is too old. Reload it and try again; nothing was changed.",
+    404: "That is gone. Reload the page.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OtherShop:
+    """A shop that the session may switch to."""
+
+    id: int
+    name: str
+    platform: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What stands around every page: whose shop, whose clock, what needs attention."""
+
+    shop: Shop
+    others: list[OtherShop]
+    failed_webhooks: int
+    zone: tzinfo
+    now: datetime
+    mailbox_url: str | None  # where mails end up when nothing leaves this machine
+    shop_front_url: str | None  # of the demo
+    host: str = "standalone"  # whose page we are drawn in; the back offices come with their own sign-in
+
+
+@contextmanager
+def opened() -> Iterator[Session]:
+    """Open the transaction of a merchant's request: one shop's rows (D14), and the frame of its page in `g`."""
+    others = [] if htmx_request().wants_fragment else _other_shops()
+    with tenant_session(shop_id()) as database:
+        g.frame = _read_frame(database, others)
+        yield database
+
+
+def done(endpoint: str, *, say: str | None, **values: Any) -> ResponseReturnValue:
+    """Answer a finished act without htmx: the page it belongs to, with a sentence on it."""
+    if say:
+        flash(say)
+    return redirect(url_for(f"admin.{endpoint}", **values), 303)
+
+
+def _read_frame(database: Session, others: list[OtherShop]) -> Frame:
+    shop = database.scalar(select(Shop).where(Shop.id == shop_id()))
+    if shop is None:  # it was forgotten since the person signed in
+        session.clear()
+        abort(401)
+    return Frame(
+        shop=shop,
+        others=others,
+        failed_webhooks=listings.count_failed(database, shop.id),
+        zone=show.zone(shop.timezone),
+        now=clock.now(database),
+        mailbox_url=_mailbox_url(),
+        shop_front_url=settings().demo_shops_url or None,
+    )
+
+
+def _other_shops() -> list[OtherShop]:
+    """Read the names of the session's other shops, each behind its own wall."""
+    others = []
+    for other_id in [i for i in session["shop_ids"] if i != shop_id()][:MOST_SHOPS]:
+        with tenant_session(other_id) as database:
+            row = database.execute(select(Shop.id, Shop.name, Shop.platform).where(Shop.id == other_id)).one_or_none()
+        if row:
+            others.append(OtherShop(*row))
+    return others
+
+
+def _mailbox_url() -> str | None:
+    if settings().mail_transport is not Transport.OUTBOX or "mailbox" not in current_app.blueprints:
+        return None
+    return current_app.blueprints["mailbox"].url_prefix
+
+
+@blueprint.record_once
+def _teach_the_app(state: BlueprintSetupState) -> None:
+    """Give the app our request class; htmx-flask sets its own before blueprints are registered."""
+    app = cast("Flask", state.app)
+    app.request_class = HtmxRequest
+    app.jinja_env.globals.setdefault("http_date", http_date)
+    show.add_filters(app.jinja_env)
+    app.jinja_env.filters["event_word"] = words.event
+
+
+@blueprint.context_processor
+def _frame() -> dict[str, Any]:
+    return {"frame": g.get("frame"), "platforms": words.PLATFORMS}
+
+
+@blueprint.after_request
+def _explain_to_htmx(response: Response) -> Response:
+    """Turn an error page that would land inside a piece of a page into a sentence; the page stays as it is."""
+    if htmx_request().htmx and response.status_code >= 400 and not is_piece():
+        sorry = _SORRY.get(response.status_code, "That did not work, and nothing was changed. Try again in a minute.")
+        response.headers["HX-Reswap"] = "none"
+        response.headers["HX-Trigger"] = show.toast(sorry)
+    return response

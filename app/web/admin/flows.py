@@ -1,0 +1,196 @@
+"""The flows of a shop: the list with its switches, and the page of one flow with its waits and coupons."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import abort, g, render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.flows import FLOWS
+from app.flows.vocabulary import to_json
+from app.models import DeliveryState, FlowVersion
+from app.services import edit_flow, listings
+from app.services import results as counting
+from app.services.edit_flow import FlowState
+from app.services.results import Results
+from app.web.admin import forms, words
+from app.web.admin.charts import Area, area
+from app.web.admin.door import blueprint, done, opened
+from app.web.guards import Guard, actor, guarded, shop_id
+from app.web.htmx import htmx_request, respond
+
+LATEST = 5  # mails beside the set-up card
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowRow:
+    """One line of the list."""
+
+    state: FlowState
+    sent: int
+    skipped: int
+    spark: Area | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupStep:
+    """One thing that makes a shop work with us, done or not; `flow_key` names a flow that can be switched on there."""
+
+    title: str
+    is_done: bool
+    hint: str = ""
+    flow_key: str | None = None
+
+
+@blueprint.get("/flows")
+@guarded(Guard.MERCHANT)
+def flows() -> ResponseReturnValue:
+    """List the flows with what they did."""
+    with opened() as session:
+        states = edit_flow.all_current(session, shop_id())
+        results = counting.results(session, shop_id(), now=g.frame.now)
+        orders = counting.orders_after_mail(session, shop_id(), now=g.frame.now)
+        setup = _setup(session, states)
+        latest = listings.list_mails(session, shop_id(), (), before=None, limit=LATEST).mails
+    return render_template(
+        "admin/flows.html",
+        rows=[_row(state, results) for state in states],
+        results=results,
+        people=sum(state.people for state in states),
+        orders=orders,
+        chart=area(results.sent_by_day(), width=600, height=78),
+        setup=setup,
+        latest=latest,
+        words=words,
+    )
+
+
+@blueprint.get("/flows/<key>")
+@guarded(Guard.MERCHANT)
+def flow(key: str) -> ResponseReturnValue:
+    """Show one flow, step by step."""
+    with opened() as session:
+        state = _current(session, key)
+        return _flow_page(session, state, forms.stored(state.flow))
+
+
+@blueprint.post("/flows/<key>")
+@guarded(Guard.MERCHANT)
+def save_flow(key: str) -> ResponseReturnValue:
+    """Make the typed waits and coupons the flow's next version, or show what is wrong with them."""
+    with opened() as session:
+        state = _current(session, key)
+        fields = forms.typed(state.flow, request.form)
+        new = forms.changed(state.flow, fields)
+        is_stale = request.form.get("version", type=int) != state.settings.version
+        if new is None or is_stale:
+            return _flow_page(session, state, fields, status=409 if new else 422, is_stale=is_stale)
+        saved = edit_flow.import_flow(session, shop_id(), to_json(new), actor=actor(), now=g.frame.now)
+        say = _what_was_saved(state, saved)
+        if htmx_request().wants_fragment:
+            return _flow_page(session, saved, forms.stored(saved.flow), say=say)
+    return done("flow", say=say, key=key)
+
+
+@blueprint.route("/flows/<key>/activation", methods=["POST", "DELETE"])
+@guarded(Guard.MERCHANT)
+def activation(key: str) -> ResponseReturnValue:
+    """Turn a flow on (POST) or off (DELETE; a form without htmx says so in a field)."""
+    on = request.method == "POST" and request.form.get("_method") != "delete"
+    with opened() as session:
+        _current(session, key)
+        state = edit_flow.switch(session, shop_id(), key, on=on, actor=actor(), now=g.frame.now)
+        say = f"{state.flow.title} is {'live' if on else 'paused: nobody gets its mails'}."
+        if htmx_request().wants_fragment:
+            return respond(_switched(session, state), toast=say)
+    is_from_list = request.form.get("from") == "list"
+    return done("flows", say=say) if is_from_list else done("flow", say=say, key=key)
+
+
+def _current(session: Session, key: str) -> FlowState:
+    if key not in FLOWS:
+        abort(404)
+    return edit_flow.current(session, shop_id(), key)
+
+
+def _row(state: FlowState, results: Results) -> FlowRow:
+    key = state.settings.flow
+    return FlowRow(
+        state=state,
+        sent=results.total(DeliveryState.SENT, flow=key),
+        skipped=results.total(DeliveryState.SKIPPED, flow=key),
+        spark=area(results.sent_by_day(key), width=104, height=30),
+    )
+
+
+def _switched(session: Session, state: FlowState) -> str:
+    """Return the piece that the switch stands in: the flow's own head, or its line in the list and the set-up card."""
+    if htmx_request().hx_target_id == "flow-head":
+        return render_template("admin/_flow_head.html", state=state, edited=_edited(session, state), words=words)
+    results = counting.results(session, shop_id(), now=g.frame.now)
+    setup = _setup(session, edit_flow.all_current(session, shop_id()))
+    return render_template("admin/_flow_switched.html", row=_row(state, results), setup=setup, words=words)
+
+
+def _setup(session: Session, states: Sequence[FlowState]) -> list[SetupStep]:
+    """Say how far the shop is, from what has happened and nothing else."""
+    reached = counting.milestones(session, shop_id())
+    steps = [
+        SetupStep(title="Connect a shop", is_done=True),
+        SetupStep(
+            title="Receive the first webhook",
+            is_done=reached.first_webhook_at is not None,
+            hint="Put something into a cart in your shop, and it comes by itself.",
+        ),
+        *(
+            SetupStep(title=f"Turn on {s.flow.title.lower()}", is_done=s.settings.is_on, flow_key=s.settings.flow)
+            for s in states[:1]
+        ),
+        SetupStep(
+            title="Send the first mail",
+            is_done=reached.first_mail_at is not None,
+            hint="Leave a cart with an e-mail address behind, and wait.",
+        ),
+    ]
+    return [] if all(s.is_done for s in steps) else steps
+
+
+def _edited(session: Session, state: FlowState) -> FlowVersion:
+    """Return the row of the current version: who made it and when."""
+    return session.scalars(
+        select(FlowVersion).where(
+            FlowVersion.shop_id == shop_id(),
+            FlowVersion.flow == state.settings.flow,
+            FlowVersion.version == state.settings.version,
+        )
+    ).one()
+
+
+def _flow_page(
+    session: Session,
+    state: FlowState,
+    fields: list[forms.MailFields],
+    *,
+    status: int = 200,
+    is_stale: bool = False,
+    say: str | None = None,
+) -> ResponseReturnValue:
+    """Render the page of one flow, or its body for htmx."""
+    key = state.settings.flow
+    results = counting.results(session, shop_id(), now=g.frame.now)
+    context = {
+        "state": state, "fields": fields, "results": results, "edited": _edited(session, state), "words": words,
+        "waiting": counting.waiting_by_step(session, shop_id(), key), "units": forms.UNITS, "is_stale": is_stale,
+        "is_dirty": status != 200, "skipped": results.skipped_because(key), "forms": forms.stored(state.flow),
+    }  # fmt: skip
+    if htmx_request().wants_fragment:
+        return respond(render_template("admin/_flow.html", **context), toast=say, status=status)
+    return render_template("admin/flow.html", **context), status
+
+
+def _what_was_saved(before: FlowState, after: FlowState) -> str:
+    if after.settings.version == before.settings.version and after.flow == before.flow:
+        return "Nothing was changed, so nothing was saved."
+    return f"Saved as version {after.settings.version}. It holds for people who enter from now on."

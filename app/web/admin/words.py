@@ -1,0 +1,167 @@
+"""Our words for what the machine holds: states, reasons, events, steps. One place, so that a page never shows a code."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from app.flows.vocabulary import Flow, Send
+from app.models import DeliveryState, WebhookState
+from app.web.admin.show import about
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A word in a pill; the tone is a class of the style sheet, a hollow dot means "nothing happened"."""
+
+    word: str
+    tone: str = ""
+
+
+class Waits(Protocol):
+    """A row that a job takes: what a badge needs of it."""
+
+    @property
+    def state(self) -> str: ...  # noqa: D102
+    @property
+    def attempts(self) -> int: ...  # noqa: D102
+    @property
+    def due_at(self) -> datetime: ...  # noqa: D102
+
+
+REASONS = {
+    "ordered": "They bought after the cart was left",
+    "cart_emptied": "They emptied the cart",
+    "superseded": "They began a newer cart",
+    "flow_off": "The flow was paused",
+    "person_gone": "The customer was deleted in the shop",
+    "unsubscribed": "They unsubscribed",
+    "bounced": "Their address does not take mail",
+    "complained": "They marked an earlier mail as spam",
+    "manual": "Somebody asked never to mail this address",
+    "shop_paused": "The shop was paused in Cartwheel",
+    "shop_uninstalled": "Cartwheel was removed from the shop",
+    "shop_needs_reconnect": "The shop has to be connected again",
+    "held_out": "They are in the comparison group, which gets no mail",
+    "not_subscribed": "They have not agreed to marketing mail",
+    "stale": "It was too late for this mail to make sense",
+    "waiting": "It was not time yet",
+    "due": "It was time, and nothing spoke against it",
+    "finished": "The flow came to its end",
+    "no_address": "There was no address to mail",
+}
+
+TRIGGERS = {"checkout_updated": "Checkout left unfinished"}
+CONDITIONS = {"has_email": "with an e-mail address", "cart_is_not_empty": "at least one item"}
+EXITS = {"ordered": "buys", "cart_emptied": "empties the cart", "superseded": "begins a newer cart"}
+STAYS = {"ordered": "no order yet", "cart_emptied": "something in the cart", "superseded": "no newer cart"}
+FLOW_ICONS = {"abandoned_cart": "cart"}
+STEPS = {"reminder": "Reminder", "coupon": "Coupon"}
+EVENTS = {
+    "checkout_updated": "Cart changed",
+    "checkout_deleted": "Cart deleted",
+    "order_updated": "Order changed",
+    "order_deleted": "Order deleted",
+    "refund_created": "Money went back",
+    "shipment_updated": "Parcel moved",
+    "customer_updated": "Customer changed",
+    "customer_deleted": "Customer deleted",
+    "customers_merged": "Customers merged",
+    "customer_tagged": "Customer tagged",
+    "purchases_summed": "Customer's orders summed",
+    "consent_changed": "Consent changed",
+    "product_updated": "Product changed",
+    "product_deleted": "Product deleted",
+    "shop_updated": "Shop changed",
+    "app_uninstalled": "Cartwheel removed",
+    "scopes_changed": "Rights changed",
+    "data_requested": "Personal data asked for",
+    "customer_redacted": "Customer erased",
+    "shop_redacted": "Shop erased",
+}
+PLATFORMS = {"shopify": "Shopify", "woocommerce": "WooCommerce"}
+ACTORS = {"cartwheel": "Cartwheel", "merchant": "you or a colleague", "command line": "the command line"}
+
+WEBHOOK_STATES = {
+    WebhookState.PENDING: Badge("Waiting", "info"),
+    WebhookState.DONE: Badge("Handled", "ok"),
+    WebhookState.IGNORED: Badge("Ignored", "hollow"),
+    WebhookState.FAILED: Badge("Failed", "crit"),
+    WebhookState.REDACTED: Badge("Erased", "hollow"),
+}
+MAIL_STATES = {
+    DeliveryState.SENT: Badge("Sent", "ok"),
+    DeliveryState.PENDING: Badge("Waiting", "info"),
+    DeliveryState.SENDING: Badge("Sending", "info"),
+    DeliveryState.SKIPPED: Badge("Skipped", "hollow"),
+    DeliveryState.FAILED: Badge("Failed", "crit"),
+    DeliveryState.UNKNOWN: Badge("Unknown", "warn"),
+}
+
+
+def reason(code: str | None) -> str:
+    """Say a reason in words. Free text, as of a failed mail, stays as it is; a new code is at least readable."""
+    if not code:
+        return ""
+    return REASONS.get(code) or _readable(code)
+
+
+def event(kind: str) -> str:
+    """Say what kind of event it was."""
+    return EVENTS.get(kind) or _readable(kind)
+
+
+def step(key: str) -> str:
+    """Name the mail of a step."""
+    return STEPS.get(key) or _readable(key)
+
+
+def actor(name: str) -> str:
+    """Say who did something."""
+    return ACTORS.get(name, name)
+
+
+def webhook_badge(webhook: Waits, now: datetime) -> Badge:
+    """Say how a webhook stands."""
+    return _retrying(webhook, now) or WEBHOOK_STATES[WebhookState(webhook.state)]
+
+
+def mail_badge(mail: Waits, now: datetime) -> Badge:
+    """Say how a mail stands."""
+    return _retrying(mail, now) or MAIL_STATES[DeliveryState(mail.state)]
+
+
+def trigger(flow: Flow) -> str:
+    """Say what makes a person enter."""
+    return TRIGGERS.get(flow.trigger.event) or _readable(flow.trigger.event)
+
+
+def conditions(flow: Flow) -> list[str]:
+    """Say what must hold when a person enters."""
+    return [CONDITIONS.get(c.name) or _readable(c.name) for c in flow.trigger.when]
+
+
+def exits(flow: Flow) -> list[str]:
+    """Say what makes a person leave, as endings of "Anyone who"; the last ones hold for every flow."""
+    return [*(EXITS.get(c.name) or _readable(c.name) for c in flow.exits), "unsubscribes"]
+
+
+def stays(flow: Flow) -> list[str]:
+    """Say what must still hold before each mail."""
+    return [*(STAYS.get(c.name) or f"not {_readable(c.name)}" for c in flow.exits), "agreed to marketing mail"]
+
+
+def mail_title(flow: Flow, send: Send) -> str:
+    """Name a mail by its place in the flow."""
+    ordinals = ("First", "Second", "Third", "Fourth", "Fifth")
+    place = flow.sends.index(send)
+    return f"{ordinals[place]} mail" if place < len(ordinals) else f"Mail {place + 1}"
+
+
+def _retrying(row: Waits, now: datetime) -> Badge | None:
+    if row.state == WebhookState.PENDING and row.attempts > 0 and row.due_at > now:
+        return Badge(f"Retry in {about(row.due_at - now)}", "warn")
+    return None
+
+
+def _readable(code: str) -> str:
+    return code if " " in code else code.replace("_", " ").capitalize()
