@@ -7,6 +7,7 @@ import time
 
 import structlog
 from rq import Queue, Worker
+from rq.executions import Execution
 from rq.job import Job
 
 from app import log, queues
@@ -22,13 +23,13 @@ _LOADED_LATE = ("integrations.shopify.normalise", "integrations.woocommerce.norm
 class DrainWorker(Worker):  # type: ignore[misc]
     """Runs our drains and nothing else: whoever can write to Redis names functions, but chooses among these."""
 
-    def perform_job(self, job: Job, queue: Queue) -> bool:
+    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """Refuse a job that is not a drain."""
         if job.func_name not in DRAINS.values():
             structlog.get_logger().error("worker.refused", function=job.func_name)
             job.delete()
             return True
-        return bool(super().perform_job(job, queue))
+        return bool(super().perform_job(job, queue, execution))
 
 
 def run(name: QueueName) -> int:

@@ -16,6 +16,7 @@ from app.services.edit_flow import FlowState
 
 COLUMNS = ("flow", "title", "is_on", "version", "holdout", "people", "updated_at")
 LARGEST_FILE = 256 * 1024  # characters; our largest flow has 2,000
+DEEPEST = 20  # levels; a flow has 5
 
 
 @click.group("flow")
@@ -170,16 +171,23 @@ def _read(file: TextIO) -> object:
     if len(text) > LARGEST_FILE:
         raise Refused("That file is too large to be a flow.")
     try:
-        # A few aliases of aliases unfold to gigabytes; a flow has no use for any.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
-            raise Refused("Write the flow without YAML aliases (*name).")
+        _refuse_bombs(text)
         return yaml.safe_load(text)
-    except RecursionError as exc:
-        raise Refused("That file is nested too deeply to be a flow.") from exc
     except (yaml.YAMLError, ValueError) as exc:
         place, problem = getattr(exc, "problem_mark", None), getattr(exc, "problem", None)
         where = f" at line {place.line + 1}" if place else ""
         raise Refused(f"That is not YAML{where}: {problem or 'it holds a character that YAML does not know'}.") from exc
+
+
+def _refuse_bombs(text: str) -> None:
+    """Refuse what a few bytes of YAML can unfold to: aliases of aliases, and nesting without end."""
+    depth = 0
+    for event in yaml.parse(text):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            raise Refused("Write the flow without YAML aliases (*name).")
+        if depth > DEEPEST:
+            raise Refused("That file is nested too deeply to be a flow.")
 
 
 def _row(state: FlowState) -> dict[str, Any]:

@@ -54,9 +54,11 @@ def run_one_machine() -> int:
             db.engine().dispose()
             local = f"http://{'127.0.0.1' if config.host == '0.0.0.0' else config.host}:{config.port}"  # noqa: S104
             box = Box({"Address": config.public_url, "Listens on": local}, "Ctrl-C stops it; the data stays.")
-            return keep_running(PROCESSES, os.environ, when_started=lambda: box.show_when_ready([f"{local}/readyz"]))
+            code = keep_running(PROCESSES, os.environ, when_started=lambda: box.show_when_ready([f"{local}/readyz"]))
     except KeyboardInterrupt:
-        return 0
+        code = 0
+    say(f"Stopped. The data stays in {data_dir}.")
+    return code
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def status(as_json: bool) -> None:
 
 def _count(session: Session, table: str) -> dict[str, int]:
     rows = session.execute(text(f"SELECT state, count(*) FROM {table} GROUP BY state ORDER BY state"))  # noqa: S608
-    return dict(rows.tuples().all())
+    return {str(state): int(count) for state, count in rows}
 
 
 def _queue_lengths() -> dict[str, int | None]:

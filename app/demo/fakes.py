@@ -19,14 +19,22 @@ class Fakes:
     Args:
         config: addresses and secrets.
         clock: the shops' time; made from the configuration when None.
-        sender: takes the webhooks; threads that really send them when None.
+        sender: the threads that send webhooks; made when None.
+        outgoing: takes the webhooks in place of the sender, for tests that only look at them.
     """
 
-    def __init__(self, config: DemoConfig, *, clock: DemoClock | None = None, sender: Outgoing | None = None) -> None:
+    def __init__(
+        self,
+        config: DemoConfig,
+        *,
+        clock: DemoClock | None = None,
+        sender: Sender | None = None,
+        outgoing: Outgoing | None = None,
+    ) -> None:
         self.config = config
         self.clock = clock or DemoClock(config.database_url)
-        self.sender = Sender(self.clock.now)
-        outgoing = sender or self.sender
+        self.sender = sender or Sender(self.clock.now)
+        outgoing = outgoing or self.sender
         self.shopify = ShopifyShop(TEA_AND_TIN, config, self.clock, outgoing, self._store("shopify"))
         self.woocommerce = WooShop(LAMP_LOFT, config, self.clock, outgoing, self._store("woocommerce"))
         self.shopify_api = AdminApi(self.shopify)

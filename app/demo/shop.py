@@ -24,7 +24,12 @@ class Shop(ABC):
     """A pretend shop: acts of shoppers change its store and send webhooks, as on its platform."""
 
     def __init__(
-        self, catalogue: Catalogue, config: DemoConfig, clock: DemoClock, sender: Outgoing, store: Store
+        self,
+        catalogue: Catalogue,
+        config: DemoConfig,
+        clock: DemoClock,
+        sender: Outgoing,
+        store: Store,
     ) -> None:
         self.catalogue = catalogue
         self.config = config

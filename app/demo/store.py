@@ -100,9 +100,7 @@ class Customer:
 
 Document = Checkout | Order | Coupon | Customer
 D = TypeVar("D", Checkout, Order, Coupon, Customer)
-_CODECS: dict[str, TypeAdapter[Any]] = {
-    kind.__name__: TypeAdapter(kind) for kind in (Checkout, Order, Coupon, Customer)
-}
+_CODECS: dict[str, TypeAdapter[Any]] = {k.__name__: TypeAdapter(k) for k in (Checkout, Order, Coupon, Customer)}
 
 _TABLES = """
     CREATE TABLE IF NOT EXISTS documents (kind TEXT, key TEXT, body TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID;

@@ -42,7 +42,11 @@ SHOPIFY_MANNERS = Manners(
 )
 # class-wc-webhook.php: 60 s, 200 to 302 is a success (redirects are not followed), and never a second try.
 WOO_MANNERS = Manners(
-    platform="WooCommerce", connect_timeout=60.0, timeout=60.0, accepts=range(200, 303), keeps_alive=False
+    platform="WooCommerce",
+    connect_timeout=60.0,
+    timeout=60.0,
+    accepts=range(200, 303),
+    keeps_alive=False,
 )
 
 

@@ -29,7 +29,12 @@ class WooShop(Shop):
     """
 
     def __init__(
-        self, catalogue: Catalogue, config: DemoConfig, clock: DemoClock, sender: Outgoing, store: Store
+        self,
+        catalogue: Catalogue,
+        config: DemoConfig,
+        clock: DemoClock,
+        sender: Outgoing,
+        store: Store,
     ) -> None:
         super().__init__(catalogue, config, clock, sender, store)
         target = config.cartwheel_url + config.woo_connection_path

@@ -15,10 +15,13 @@
     setTimeout(() => toast.remove(), TOAST_SECONDS * 1000);
   });
 
-  // htmx shows the answer of a server that cannot be reached nowhere.
-  document.addEventListener("htmx:error", () => {
-    const text = "The server did not answer. Nothing was changed; try again.";
-    document.dispatchEvent(new CustomEvent("toast", { detail: { text } }));
+  // An error changes nothing on the page (htmx-config); our server says it in a toast, anything before it does not.
+  const sorry = (text) => document.dispatchEvent(new CustomEvent("toast", { detail: { text } }));
+  document.addEventListener("htmx:error", () => sorry("The server did not answer. Nothing was changed; try again."));
+  document.addEventListener("htmx:response:error", (event) => {
+    const { headers, status } = event.detail.ctx.response;
+    if (headers.get("HX-Trigger") || status === 422 || status === 409) return; // these explain themselves
+    sorry("That did not work, and nothing was changed. Try again in a minute.");
   });
 
   // A form with changes shows the save bar; inside Shopify the host draws its own (data-save-bar).
@@ -40,12 +43,12 @@
     for (const field of document.querySelectorAll("[data-auto-submit] :disabled")) field.disabled = false;
   });
 
-  // Where the panel would stand far below the log, a row leads to a page of its own.
-  document.addEventListener("htmx:before:request", (event) => {
-    const source = event.detail.ctx.sourceElement;
-    if (!source.matches?.("[data-panel]") || WIDE.matches) return;
+  // Beside the log there is room for one webhook; where there is none, the link leads to its own page.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-panel]");
+    if (!link || !WIDE.matches || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
-    location.assign(source.href);
+    htmx.ajax("GET", link.href, { source: link, target: "#event", swap: "innerHTML" });
   });
   document.addEventListener("htmx:after:swap", (event) => {
     const source = event.detail.ctx.sourceElement;

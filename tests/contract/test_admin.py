@@ -412,15 +412,15 @@ def test_showing_personal_data_is_an_audited_act(house, client, cast):
         ({"email": "jo.fields@example.com"}, {"email": "jo•••@example.com"}),
         ({"note": "ring at jo@example.com"}, {"note": "•••"}),
         ({"text": "ring jo@example.com, twice"}, {"text": "ring jo•••@example.com, twice"}),
-        ({"billing": {"city": "Baku", "country": "AZ", "state": "BA"}}, {"billing": {"city": "•••", "country": "AZ", "state": "BA"}}),
-        ({"customer": {"id": 7, "first_name": "Jo", "tags": "vip"}}, {"customer": {"id": 7, "first_name": "•••", "tags": "vip"}}),
+        ({"billing": {"city": "Baku", "country": "AZ"}}, {"billing": {"city": "•••", "country": "AZ"}}),
+        ({"customer": {"id": 7, "first_name": "Jo"}}, {"customer": {"id": 7, "first_name": "•••"}}),
         ({"default_address": {"name": "Jo Fields", "zip": "1", "latitude": 40.4}},
          {"default_address": {"name": "•••", "zip": "•••", "latitude": "•••"}}),
         ({"line_items": [{"name": "Mug", "price": "4.00"}], "name": "#1042"},
          {"line_items": [{"name": "Mug", "price": "4.00"}], "name": "#1042"}),
         ({"url": "https://shop.example/recover?key=s3cret"}, {"url": "https://shop.example/•••"}),
         ({"image": "https://cdn.example/mug.jpg"}, {"image": "https://cdn.example/mug.jpg"}),
-        ({"note_attributes": [{"name": "gift for", "value": "Jo"}]}, {"note_attributes": [{"name": "gift for", "value": "•••"}]}),
+        ({"meta_data": [{"key": "for", "value": "Jo"}]}, {"meta_data": [{"key": "for", "value": "•••"}]}),
         ({"browser_ip": "10.0.0.1", "client_details": {"user_agent": "x"}, "ip_count": None},
          {"browser_ip": "•••", "client_details": {"user_agent": "•••"}, "ip_count": None}),
         ({"email_sent": True, "total": 3}, {"email_sent": True, "total": 3}),
@@ -559,11 +559,10 @@ def test_an_order_after_a_mail_is_counted_once(house, cast):
     assert (orders, later, foreign) == (1, 0, 1)
 
 
-def test_an_error_inside_a_page_is_a_sentence_and_leaves_the_page(client):
+def test_an_error_inside_a_page_is_a_sentence(client):
     answer = client.get("/admin/webhooks/999999", headers={**HTMX, "HX-Target": "aside#event"})
 
     assert answer.status_code == 404
-    assert answer.headers["HX-Reswap"] == "none"
     assert "gone" in json.loads(answer.headers["HX-Trigger"])["toast"]["text"]
 
 

@@ -20,6 +20,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120.0  # seconds; 8 on an idle machine
+PENDING = ("webhook", "list", "--state", "pending")
 NAMES = ("Admin", "Shop front", "Mailbox")
 
 pytestmark = pytest.mark.timeout(600)
@@ -139,6 +140,7 @@ def test_one_command_gives_three_addresses_ends_clean_and_keeps_its_data(start):
     assert [(s["name"], s["state"]) for s in shops] == [("Tea & Tin", "active"), ("Lamp Loft", "active")]
     assert all(cartwheel(first, "flow", "show", "abandoned_cart", "--shop", str(s["shop_id"]))[0]["is_on"] for s in shops)
     assert {f["verdict"] for f in cartwheel(first, "doctor")} == {"ok"}
+    until(lambda: {w["state"] for w in cartwheel(first, "webhook", "list")} and not cartwheel(first, *PENDING))
     cartwheel(first, "flow", "disable", "abandoned_cart", "--shop", "1")
 
     assert first.stop(signal.SIGINT) == 0

@@ -89,7 +89,7 @@ def held() -> Held:
 
 @pytest.fixture
 def fakes(config: DemoConfig, held: Held) -> Iterator[Fakes]:
-    fakes = Fakes(config, clock=DemoClock(real=T0.timestamp), sender=held)
+    fakes = Fakes(config, clock=DemoClock(real=T0.timestamp), outgoing=held)
     yield fakes
     fakes.stop()
 
@@ -144,9 +144,7 @@ def test_a_shopify_body_has_the_keys_of_a_recorded_one(fakes: Fakes, topic: str)
 
 
 @pytest.mark.parametrize("topic", ["customers/create", "customers_email_marketing_consent/update", "products/update"])
-def test_what_shopify_tells_beside_a_checkout_has_the_keys_of_a_recorded_one(
-    fakes: Fakes, held: Held, topic: str
-) -> None:
+def test_what_shopify_tells_beside_a_checkout_has_recorded_keys(fakes: Fakes, held: Held, topic: str) -> None:
     fakes.shopify.begin_checkout(email="alice@example.com")
     fakes.shopify.announce()
     told = next(webhook for webhook in held.take() if webhook.topic == topic)
@@ -299,9 +297,7 @@ def test_a_lost_answer_leaves_the_coupon_made(client: FlaskClient, fakes: Fakes)
     assert ask(client, BY_CODE, {"code": COUPON["code"]}).json["data"]["codeDiscountNodeByCode"]
 
 
-@pytest.mark.parametrize(
-    "query", ["", "query {", "{ nonsense }", "{ shop { name }", "mutation { discountCodeBasicCreate }"]
-)
+@pytest.mark.parametrize("query", ["", "query {", "{ nonsense }", "{ shop { name }", "mutation { codeDiscountNode }"])
 def test_a_query_that_cannot_be_answered_is_an_error_not_a_crash(client: FlaskClient, query: str) -> None:
     answer = ask(client, query, {})
 
@@ -533,7 +529,7 @@ def test_carts_and_coupons_survive_a_restart(config: DemoConfig, fakes: Fakes, h
     coupon(fakes, "shopify")
     checkout = fakes.shopify.begin_checkout(email="alice@example.com")
     fakes.stop()
-    again = Fakes(config, clock=fakes.clock, sender=held)
+    again = Fakes(config, clock=fakes.clock, outgoing=held)
     recovered = again.shopify.recover(checkout.cart_token, checkout.secret, "/")
     refused = again.shopify.recover(checkout.cart_token, "guessed", "/")
     kept = again.shopify.store.get(Coupon, "ten")
@@ -594,9 +590,7 @@ def test_a_wrong_address_is_said_beside_the_field_and_nothing_is_told(
     assert held.take() == []
 
 
-def test_shopifys_recovery_link_brings_back_cart_address_and_discount(
-    client: FlaskClient, fakes: Fakes, held: Held
-) -> None:
+def test_shopifys_recovery_link_brings_back_cart_and_discount(client: FlaskClient, fakes: Fakes, held: Held) -> None:
     coupon(fakes, "shopify")
     fakes.shopify.begin_checkout(email="alice@example.com")
     link = urlsplit(body(held.take()[0])["abandoned_checkout_url"])
@@ -693,9 +687,7 @@ def test_a_switched_off_webhook_is_shown_and_switched_on_by_a_button(client: Fla
     assert hook.is_active
 
 
-@pytest.mark.parametrize(
-    ("host", "status"), [("127.0.0.1:8001", 200), ("localhost:8001", 200), ("shop.evil.example", 400)]
-)
+@pytest.mark.parametrize(("host", "status"), [("127.0.0.1:8001", 200), ("localhost:8001", 200), ("evil.example", 400)])
 def test_only_a_loopback_name_is_answered(client: FlaskClient, host: str, status: int) -> None:
     assert client.get("/", headers={"Host": host}).status_code == status
 

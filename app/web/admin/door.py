@@ -121,9 +121,8 @@ def _frame() -> dict[str, Any]:
 
 @blueprint.after_request
 def _explain_to_htmx(response: Response) -> Response:
-    """Turn an error page that would land inside a piece of a page into a sentence; the page stays as it is."""
+    """Say an error in a sentence: its page is not for a piece of a page (htmx-config in base.html keeps it out)."""
     if htmx_request().htmx and response.status_code >= 400 and not is_piece():
         sorry = _SORRY.get(response.status_code, "That did not work, and nothing was changed. Try again in a minute.")
-        response.headers["HX-Reswap"] = "none"
         response.headers["HX-Trigger"] = show.toast(sorry)
     return response

@@ -27,12 +27,15 @@ def zone(name: str) -> tzinfo:
 
 
 def when(at: datetime | None, pattern: str = "d MMM, HH:mm") -> Markup:
-    """Show a time in the shop's zone; the element says the exact one."""
+    """Show a time in the shop's zone; one that is shown without its seconds tells the exact one to who points at it."""
     if at is None:
         return Markup("—")
-    full = format_datetime(at, "d MMMM y, HH:mm:ss zzz", tzinfo=g.frame.zone, locale=LOCALE)
     short = format_datetime(at, pattern, tzinfo=g.frame.zone, locale=LOCALE)
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(at.isoformat(), full, short)
+    iso = at.isoformat(timespec="seconds")
+    if "ss" in pattern:
+        return Markup('<time datetime="{}">{}</time>').format(iso, short)
+    full = format_datetime(at, "d MMMM y, HH:mm:ss zzz", tzinfo=g.frame.zone, locale=LOCALE)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, full, short)
 
 
 def zone_name(at: datetime) -> str:

@@ -1,0 +1,243 @@
+"""The merchant's pages in a real browser: nothing in anybody's way, on a phone, in the dark, right to left; and they work."""
+
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+from werkzeug.serving import make_server
+
+from app.models import FlowSettings, Webhook
+from tests.admin_cast import Cast, link, seed
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+AXE = Path(__file__).parent.parent / "data" / "axe.min.js"
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+MOST_BYTES = 130_000  # of a page with its style sheet and scripts, nothing compressed
+FLOW = "/admin/flows/abandoned_cart"
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
+
+
+@pytest.fixture
+def cast(house: sessionmaker[Session]) -> Cast:
+    return seed(house, month=40)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def site(house: sessionmaker[Session], cast: Cast) -> Iterator[str]:
+    """The real app on a port of its own."""
+    from app.web import create_app
+
+    server = make_server("127.0.0.1", 0, create_app(), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@contextmanager
+def signed_in(browser: Browser, site: str, path: str, **options: object) -> Iterator[Page]:
+    """Open a window, sign in by the link, and fail on anything that the console complains about."""
+    context: BrowserContext = browser.new_context(base_url=site, reduced_motion="reduce", **options)  # type: ignore[arg-type]
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda m: complaints.append(m.text) if m.type in {"error", "warning"} else None)
+    page.goto(path)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/admin/flows")
+    yield page
+    context.close()
+    assert [c for c in complaints if "the server responded with a status" not in c] == []
+
+
+def axe(page: Page) -> list[str]:
+    """Return what axe finds wrong."""
+    page.evaluate(AXE.read_text("utf-8"))
+    found = page.evaluate("tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", TAGS)
+    return [f"{v['id']}: {n['target']} {n['failureSummary']}" for v in found["violations"] for n in v["nodes"]]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("direction", ["ltr", "rtl"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+def test_no_page_is_in_anybodys_way(house, browser, site, cast, viewport, scheme, direction):
+    paths = [
+        "/admin/flows", FLOW, "/admin/webhooks", "/admin/webhooks?state=redacted&topic=x", "/admin/mails",
+        f"/admin/webhooks/{cast.webhooks['failed']}", f"/admin/mails/{cast.mails['sent']}",
+        f"/admin/mails/{cast.mails['skipped']}", "/admin/signed-out", "/admin/mails/99999999", "/admin/sign-in/none",
+        link(house, cast.tea),
+    ]  # fmt: skip
+    phone = {"has_touch": True, "is_mobile": True} if viewport is PHONE else {}
+    way_in = link(house, cast.tea, cast.lamp)
+    wrong = []
+    with signed_in(browser, site, way_in, viewport=viewport, color_scheme=scheme, **phone) as page:
+        for path in paths:
+            page.goto(path)
+            page.evaluate("direction => document.documentElement.dir = direction", direction)
+            wrong += [f"{path} {w}" for w in axe(page)]
+            if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+                wrong.append(f"{path} scrolls sideways")
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("state", ["empty form", "menu", "panel", "switcher"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_opens_is_in_nobodys_way_either(house, browser, site, cast, scheme, state):
+    viewport = PHONE if state == "menu" else WIDE
+    with signed_in(browser, site, link(house, cast.tea, cast.lamp), viewport=viewport, color_scheme=scheme) as page:
+        if state == "menu":
+            page.locator(".menu > summary").click()
+        elif state == "switcher":
+            page.locator(".side .switcher summary").click()
+        elif state == "panel":
+            page.goto("/admin/webhooks")
+            page.get_by_role("link", name="checkouts/update").click()
+            expect(page.locator("#event h2")).to_have_text("checkouts/update")
+        else:
+            page.goto(FLOW)
+            page.locator("[name='reminder.after']").fill("")
+            page.locator("#waits").get_by_role("button", name="Save").click()
+            expect(page.locator(".err")).to_have_count(1)
+
+        assert axe(page) == []
+
+
+def test_pages_are_light_and_stand_still(house, browser, site, cast):
+    with signed_in(browser, site, link(house, cast.tea), viewport=WIDE) as page:
+        for path in ("/admin/flows", FLOW, "/admin/webhooks", "/admin/mails"):
+            sizes: list[int] = []
+            page.on("response", lambda r, sizes=sizes: sizes.append(len(r.body())))
+            page.goto(path, wait_until="networkidle")
+            shift = page.evaluate(
+                "new Promise(done => { let sum = 0; new PerformanceObserver(l => l.getEntries().forEach(e => sum += e.value))"
+                ".observe({type: 'layout-shift', buffered: true}); setTimeout(() => done(sum), 100) })"
+            )
+
+            assert shift == 0, path
+            assert len(sizes) <= 5, path
+            assert sum(sizes) <= MOST_BYTES, path
+
+
+def test_the_switch_moves_without_leaving_the_page(house, browser, site, cast):
+    with signed_in(browser, site, link(house, cast.tea), viewport=WIDE) as page:
+        switch = page.get_by_role("switch", name="Abandoned cart")
+        switch.focus()
+        page.keyboard.press("Space")
+        expect(switch).to_have_attribute("aria-checked", "false")
+        expect(page.locator("#flow-abandoned_cart .badge")).to_have_text("Paused")
+        expect(page.locator("#toasts")).to_contain_text("paused")
+        expect(switch).to_be_focused()
+        with house() as session:
+            is_on = session.scalar(select(FlowSettings.is_on).where(FlowSettings.shop_id == cast.tea))
+
+        assert is_on is False
+        assert page.url.endswith("/admin/flows")
+
+
+def test_a_wait_is_changed_in_place_and_a_wrong_one_is_kept(house, browser, site, cast):
+    with signed_in(browser, site, link(house, cast.tea), viewport=WIDE) as page:
+        page.goto(FLOW)
+        bar, field = page.locator("#savebar"), page.locator("[name='coupon.valid_hours']")
+        expect(bar).to_be_hidden()
+        field.fill("0")
+        expect(bar).to_be_visible()
+        bar.get_by_role("button", name="Save").click()
+        expect(page.locator(".err")).to_contain_text("at least 1 hour")
+        expect(field).to_have_value("0")
+        field.fill("24")
+        bar.get_by_role("button", name="Save").click()
+        expect(page.locator("#toasts")).to_contain_text("Saved as version 2")
+        expect(bar).to_be_hidden()
+        expect(page.locator(".canvas")).to_contain_text("valid 24 hours")
+
+
+def test_the_log_works_from_the_keyboard(house, browser, site, cast):
+    with signed_in(browser, site, link(house, cast.tea), viewport=WIDE) as page:
+        page.goto("/admin/webhooks")
+        failed = cast.webhooks["failed"]
+        page.keyboard.press("j")
+        expect(page.locator(f"#topic-{failed}")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator("#event")).to_contain_text("It could not be handled")
+        page.keyboard.press("r")
+        expect(page.locator(f"#webhook-{failed} .badge")).to_have_text("Waiting")
+        page.keyboard.press("/")
+        expect(page.locator("#state")).to_be_focused()
+        with house.begin() as session:
+            session.get_one(Webhook, (cast.tea, failed)).state = "done"
+        expect(page.locator(f"#webhook-{failed} .badge")).to_have_text("Handled")  # the line looks again by itself
+
+
+def test_filters_apply_when_chosen(house, browser, site, cast):
+    with signed_in(browser, site, link(house, cast.tea), viewport=WIDE) as page:
+        page.goto("/admin/webhooks")
+        page.select_option("#state", "failed")
+        page.wait_for_url(re.compile(r"/admin/webhooks\?state=failed$"))
+        expect(page.locator(".log tbody tr")).to_have_count(1)
+
+
+def test_personal_data_is_shown_on_demand(house, browser, site, cast):
+    with signed_in(browser, site, link(house, cast.tea), viewport=WIDE) as page:
+        page.goto("/admin/webhooks")
+        page.locator(f"#topic-{cast.webhooks['failed']}").click()
+        expect(page.locator("#payload")).to_contain_text("ma•••@example.com")
+        page.get_by_role("button", name="Show personal data").click()
+        expect(page.locator("#payload")).to_contain_text("maya.okafor@example.com")
+
+
+def test_a_phone_opens_a_webhook_as_a_page_of_its_own(house, browser, site, cast):
+    with signed_in(browser, site, link(house, cast.tea), viewport=PHONE, has_touch=True, is_mobile=True) as page:
+        page.locator(".menu > summary").tap()
+        page.locator(".menu").get_by_role("link", name="Webhooks").tap()
+        page.locator(f"#topic-{cast.webhooks['failed']}").tap()
+        page.wait_for_url(f"**/admin/webhooks/{cast.webhooks['failed']}")
+        expect(page.get_by_role("heading", name="checkouts/create")).to_be_visible()
+
+
+def test_everything_works_without_scripts(house, browser, site, cast):
+    with signed_in(browser, site, link(house, cast.tea, cast.lamp), viewport=PHONE, java_script_enabled=False) as page:
+        page.get_by_role("switch", name="Abandoned cart").click()
+        expect(page.locator(".said")).to_contain_text("paused")
+        page.goto(FLOW)
+        page.locator("[name='reminder.after']").fill("2")
+        page.locator("#waits").get_by_role("button", name="Save").click()
+        expect(page.locator(".said")).to_contain_text("Saved as version 2")
+        page.goto("/admin/webhooks?state=failed")
+        page.get_by_role("button", name="Replay checkouts/create").click()
+        expect(page.locator(".said")).to_contain_text("Replaying")
+        page.locator(".menu > summary").click()
+        page.locator(".menu .switcher summary").click()
+        page.locator(".menu").get_by_role("button", name="Lamp Loft").click()
+        page.locator(".menu > summary").click()
+        expect(page.locator(".menu .switcher summary")).to_contain_text("Lamp Loft")
+
+
+def test_a_server_that_does_not_answer_is_said_and_the_switch_goes_back(house, browser, site, cast):
+    with signed_in(browser, site, link(house, cast.tea), viewport=WIDE) as page:
+        page.route("**/activation", lambda route: route.fulfill(status=500, body="<h1>broken</h1>"))
+        switch = page.get_by_role("switch", name="Abandoned cart")
+        switch.click()
+        expect(page.locator("#toasts")).to_contain_text("did not work")
+        expect(switch).to_have_attribute("aria-checked", "true")
+        expect(page.locator("h1")).to_have_text("Flows")
