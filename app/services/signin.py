@@ -9,6 +9,8 @@ from app import crypto
 from app.models import SignInLink
 from app.services import audit
 
+LINK_LIFETIME = timedelta(hours=24)  # of a printed link: a day, so that the demo's outlives a lunch
+
 
 def create_link(session: Session, shop_ids: list[int], *, now: datetime, lifetime: timedelta) -> str:
     """Make a link for these shops, the first of which is shown first, and return its token; only its hash is kept."""

@@ -184,7 +184,7 @@ def _flow_page(
     context = {
         "state": state, "fields": fields, "results": results, "edited": _edited(session, state), "words": words,
         "waiting": counting.waiting_by_step(session, shop_id(), key), "units": forms.UNITS, "is_stale": is_stale,
-        "is_dirty": status != 200, "skipped": results.skipped_because(key), "forms": forms.stored(state.flow),
+        "is_dirty": status != 200, "skipped": results.skipped_because(key),
     }  # fmt: skip
     if htmx_request().wants_fragment:
         return respond(render_template("admin/_flow.html", **context), toast=say, status=status)

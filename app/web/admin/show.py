@@ -9,7 +9,7 @@ from babel.dates import format_datetime, get_timezone_name
 from babel.numbers import format_currency, format_decimal
 from flask import g
 from jinja2 import Environment
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from app.domain.money import to_decimal
 
@@ -118,7 +118,6 @@ def mask_address(address: str) -> str:
 
 def add_filters(environment: Environment) -> None:
     """Give the templates these words."""
-    for function in (when, number, at_least, money, in_words, in_short, took, about, initials, mask_address):
+    for function in (when, number, at_least, money, in_words, in_short, took, about, initials):
         environment.filters[function.__name__] = function
     environment.globals["zone_name"] = zone_name
-    environment.globals["escape"] = escape

@@ -1,7 +1,5 @@
 """The way in without a back office (design 8.20): a one-time link, and the switch between the shops it is for."""
 
-from datetime import timedelta
-
 from flask import abort, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
@@ -10,8 +8,6 @@ from app.services import signin
 from app.web.admin.door import blueprint
 from app.web.guards import Guard, guarded, sign_in
 from app.web.htmx import htmx_request, redirect_whole_page
-
-LINK_LIFETIME = timedelta(hours=24)  # of a printed link; a day, so that the demo's survives a lunch
 
 
 @blueprint.get("/")
