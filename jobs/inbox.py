@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select
@@ -51,7 +52,11 @@ def _work_shop(session: Session, shop_id: int, webhooks: Sequence[Webhook], now:
     if facts:
         react.react(session, shop, ingest(session, shop, facts, now=now), now=now)
     for (state, error), rows in ends.items():
-        values = {"state": state, "error": error, "error_class": BadPayload.__name__ if error and state == "failed" else None}
+        values = {
+            "state": state,
+            "error": error,
+            "error_class": BadPayload.__name__ if error and state == "failed" else None,
+        }
         claims.finish(session, Webhook, rows, {**values, "processed_at": now})
 
 
@@ -59,4 +64,5 @@ def _events(webhook: Webhook) -> list[Event]:
     if webhook.body is None:
         raise BadPayload("Its content was erased.")
     at = webhook.triggered_at or webhook.received_at
-    return PLATFORMS[webhook.platform].normalise(webhook.topic, parse_json(webhook.body), at=at)
+    events = PLATFORMS[webhook.platform].normalise(webhook.topic, parse_json(webhook.body), at=at)
+    return [replace(event, told_at=at) for event in events]

@@ -93,7 +93,7 @@ def hand_over(transport: MailTransport, mail: Mail, attempt: int) -> Outcome:
         return Again(str(exc), wait) if wait else Failed(str(exc))
     except Ambiguous as exc:
         return Unknown(str(exc))
-    except Exception as exc:  # noqa: BLE001  (a fault of an adapter may come after the bytes left)
+    except Exception as exc:
         log.error("mail.transport_broke", delivery_id=mail.key, exc_info=exc)
         return Unknown(f"The transport broke ({type(exc).__name__}).")
 

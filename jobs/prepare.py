@@ -123,7 +123,7 @@ def _render(draft: Draft) -> Ready | Outcome:
         return Ready(draft.delivery, _mail(draft, render.render(filled), filled.unsubscribe_url))
     except CartwheelError as exc:
         return Failed(str(exc))
-    except Exception as exc:  # noqa: BLE001  (our own fault: it may be mended before the last try)
+    except Exception as exc:
         log.error("mail.not_rendered", delivery_id=draft.delivery.id, shop_id=draft.shop.id, exc_info=exc)
         wait = backoff(draft.delivery.attempts, MAIL_WAITS, _rng)
         reason = f"It could not be rendered ({type(exc).__name__})."

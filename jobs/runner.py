@@ -37,7 +37,8 @@ def _work_shop(session: Session, shop_id: int, steps: Sequence[ScheduledStep], n
     flows = enrol.flows_of(session, shop_id, list(runs.values()))
     loaded = snapshots.load(session, shop, [Subject.of(runs[s.enrollment_id]) for s in steps])
     verdicts = []
-    staying, leaving = [], []
+    staying: list[ScheduledStep] = []
+    leaving: list[ScheduledStep] = []
     for step, snapshot in zip(steps, loaded, strict=True):
         run = runs[step.enrollment_id]
         decision = decide(flows[run.flow, run.version], step.step_no, snapshot, now=now)

@@ -20,7 +20,7 @@ MAINTENANCE_SECONDS = 60
 _LOADED_LATE = ("integrations.shopify.normalise", "integrations.woocommerce.normalise", "requests", "woocommerce")
 
 
-class DrainWorker(Worker):  # type: ignore[misc]
+class DrainWorker(Worker):
     """Runs our drains and nothing else: whoever can write to Redis names functions, but chooses among these."""
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:

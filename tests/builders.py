@@ -28,7 +28,9 @@ def sign(secret: str, body: bytes) -> str:
     return base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
 
 
-def shopify_headers(topic: str, body: bytes, *, webhook_id: str, triggered_at: datetime | None = None, **more: str) -> dict[str, str]:
+def shopify_headers(
+    topic: str, body: bytes, *, webhook_id: str, triggered_at: datetime | None = None, **more: str
+) -> dict[str, str]:
     """The headers of a signed Shopify webhook of Tea & Tin."""
     return {
         "Content-Type": "application/json",
@@ -42,7 +44,9 @@ def shopify_headers(topic: str, body: bytes, *, webhook_id: str, triggered_at: d
     }
 
 
-def woo_headers(topic: str, body: bytes, *, webhook_id: str = "7", delivery_id: str = "d" * 32, secret: str = WOO_SECRET) -> dict[str, str]:
+def woo_headers(
+    topic: str, body: bytes, *, webhook_id: str = "7", delivery_id: str = "d" * 32, secret: str = WOO_SECRET
+) -> dict[str, str]:
     """The headers of a signed WooCommerce webhook of Lamp Loft."""
     return {
         "Content-Type": "application/json",
@@ -68,7 +72,13 @@ def lamp_loft(session: Session, *, flow_on: bool = True, url: str = LAMP_LOFT) -
     facts = ShopFacts(name="Lamp Loft", sender_email="hello@lamp-loft.example", currency="EUR")
     now = clock.now(session)
     shop = install.connect_woocommerce(
-        session, url, key="ck_x", secret="cs_x", webhook_secret=WOO_SECRET, facts=facts, actor="test",
+        session,
+        url,
+        key="ck_x",
+        secret="cs_x",
+        webhook_secret=WOO_SECRET,
+        facts=facts,
+        actor="test",
         now=now - timedelta(days=30),
     )
     if flow_on:
@@ -77,20 +87,42 @@ def lamp_loft(session: Session, *, flow_on: bool = True, url: str = LAMP_LOFT) -
 
 
 def checkout_body(
-    token: str, at: datetime, *, email: str | None = "alice@example.com", consent: bool = True, quantity: int = 2,
-    started_at: datetime | None = None, completed_at: datetime | None = None, customer_id: int | None = None,
+    token: str,
+    at: datetime,
+    *,
+    email: str | None = "alice@example.com",
+    consent: bool = True,
+    quantity: int = 2,
+    started_at: datetime | None = None,
+    completed_at: datetime | None = None,
+    customer_id: int | None = None,
 ) -> dict[str, Any]:
     """A Shopify checkout as its webhooks carry it, cut to what matters here."""
     line = {
-        "key": "1", "title": "Stoneware Mug", "variant_title": "Forest Green", "quantity": quantity, "price": "24.00",
-        "line_price": f"{24 * quantity}.00", "product_id": 11, "variant_id": 12, "sku": "MUG",
+        "key": "1",
+        "title": "Stoneware Mug",
+        "variant_title": "Forest Green",
+        "quantity": quantity,
+        "price": "24.00",
+        "line_price": f"{24 * quantity}.00",
+        "product_id": 11,
+        "variant_id": 12,
+        "sku": "MUG",
     }
     return {
-        "token": token, "cart_token": f"cart-{token}", "email": email, "buyer_accepts_marketing": consent,
-        "created_at": (started_at or at).isoformat(), "updated_at": at.isoformat(),
-        "completed_at": completed_at.isoformat() if completed_at else None, "currency": "USD",
-        "presentment_currency": "USD", "line_items": [line] if quantity else [],
-        "subtotal_price": f"{24 * quantity}.00", "total_price": f"{24 * quantity}.00", "customer_locale": "en-US",
+        "token": token,
+        "cart_token": f"cart-{token}",
+        "email": email,
+        "buyer_accepts_marketing": consent,
+        "created_at": (started_at or at).isoformat(),
+        "updated_at": at.isoformat(),
+        "completed_at": completed_at.isoformat() if completed_at else None,
+        "currency": "USD",
+        "presentment_currency": "USD",
+        "line_items": [line] if quantity else [],
+        "subtotal_price": f"{24 * quantity}.00",
+        "total_price": f"{24 * quantity}.00",
+        "customer_locale": "en-US",
         "abandoned_checkout_url": f"https://tea-and-tin.example/recover/{token}?key=1",
         "billing_address": {"first_name": "Alice", "country_code": "US"},
         **({"customer": {"id": customer_id, "email": email, "first_name": "Alice"}} if customer_id else {}),
@@ -98,22 +130,48 @@ def checkout_body(
 
 
 def order_body(
-    order_id: int, at: datetime, *, token: str | None = None, email: str | None = "alice@example.com",
+    order_id: int,
+    at: datetime,
+    *,
+    token: str | None = None,
+    email: str | None = "alice@example.com",
     customer_id: int | None = None,
 ) -> dict[str, Any]:
     """A Shopify order as its webhooks carry it, cut to what matters here."""
     return {
-        "id": order_id, "name": f"#{order_id}", "email": email, "created_at": at.isoformat(), "updated_at": at.isoformat(),
-        "processed_at": at.isoformat(), "currency": "USD", "presentment_currency": "USD", "total_price": "48.00",
-        "subtotal_price": "48.00", "financial_status": "paid", "fulfillment_status": None, "checkout_token": token,
-        "cart_token": f"cart-{token}" if token else None, "cancelled_at": None, "test": False, "discount_codes": [],
-        "line_items": [], "fulfillments": [], "refunds": [], "source_name": "web",
+        "id": order_id,
+        "name": f"#{order_id}",
+        "email": email,
+        "created_at": at.isoformat(),
+        "updated_at": at.isoformat(),
+        "processed_at": at.isoformat(),
+        "currency": "USD",
+        "presentment_currency": "USD",
+        "total_price": "48.00",
+        "subtotal_price": "48.00",
+        "financial_status": "paid",
+        "fulfillment_status": None,
+        "checkout_token": token,
+        "cart_token": f"cart-{token}" if token else None,
+        "cancelled_at": None,
+        "test": False,
+        "discount_codes": [],
+        "line_items": [],
+        "fulfillments": [],
+        "refunds": [],
+        "source_name": "web",
         **({"customer": {"id": customer_id, "email": email}} if customer_id else {}),
     }
 
 
 def store_webhook(
-    session: Session, shop_id: int, topic: str, body: dict[str, Any] | bytes, *, key: str, platform: str = "shopify",
+    session: Session,
+    shop_id: int,
+    topic: str,
+    body: dict[str, Any] | bytes,
+    *,
+    key: str,
+    platform: str = "shopify",
     triggered_at: datetime | None = None,
 ) -> None:
     """Put a webhook into the inbox as the route would."""
@@ -123,8 +181,15 @@ def store_webhook(
             "INSERT INTO webhooks (shop_id, platform, topic, dedupe_key, body, body_sha256, headers, triggered_at, due_at) "
             "VALUES (:shop_id, :platform, :topic, :key, :body, :sha, '{}', :at, least(:at, now())) ON CONFLICT DO NOTHING"
         ),
-        {"shop_id": shop_id, "platform": platform, "topic": topic, "key": key, "body": raw,
-         "sha": hashlib.sha256(raw).digest(), "at": triggered_at},
+        {
+            "shop_id": shop_id,
+            "platform": platform,
+            "topic": topic,
+            "key": key,
+            "body": raw,
+            "sha": hashlib.sha256(raw).digest(),
+            "at": triggered_at,
+        },
     )
 
 

@@ -17,7 +17,7 @@ _MIGRATIONS = Path(__file__).resolve().parent.parent.parent / "migrations" / "ve
 _REVISION = re.compile(r"""^(revision|down_revision)\b[^=\n]*= ["'](\w+)["']""", re.MULTILINE)
 
 
-class NotReady(CartwheelError):  # noqa: N818  (the house names faults by what they say)
+class NotReady(CartwheelError):
     """The process must not, or cannot, start; the message says what to do first."""
 
 

@@ -37,14 +37,14 @@ _TEA_FACTS = ShopFacts(
     sender_email="hello@tea-and-tin.example",
     currency="USD",
     timezone="America/Los_Angeles",
-    postal_address="Tea & Tin, 18 Alder Street, Portland, OR 97205, USA",
+    postal_address="18 Alder Street, Portland, OR 97205, USA",
 )
 _LAMP_FACTS = ShopFacts(
     name="Lamp Loft",
     sender_email="hello@lamp-loft.example",
     currency="EUR",
     timezone="Europe/Lisbon",
-    postal_address="Lamp Loft, Rua das Flores 27, 1200-195 Lisboa, Portugal",
+    postal_address="Rua das Flores 27, 1200-195 Lisboa, Portugal",
 )
 
 

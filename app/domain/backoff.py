@@ -10,9 +10,7 @@ MAIL_WAITS = tuple(timedelta(minutes=m) for m in (1, 5, 15, 30, 60, 120, 240))
 _JITTER = 0.2  # share of the wait, so that a thousand rows that failed together do not return together
 
 
-def backoff(
-    attempt: int, waits: tuple[timedelta, ...], rng: Random, at_least: timedelta | None = None
-) -> timedelta | None:
+def backoff(attempt: int, waits: tuple[timedelta, ...], rng: Random, at_least: timedelta | None = None) -> timedelta | None:
     """Return the wait after try number `attempt` (from 1), or None when all waits are used up.
 
     Args:

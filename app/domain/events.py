@@ -70,11 +70,16 @@ class Consent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A normalised fact."""
+    """A normalised fact.
+
+    `told_at` is when the platform told it, where a webhook did: it sorts two states of one object and one second, which is
+    as finely as platforms date their objects.
+    """
 
     kind: ClassVar[str] = ""
     object_id: str
     happened_at: datetime
+    told_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What the house asks of the outside world. An adapter in `integrations/` implements one of these and nothing else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -68,19 +68,28 @@ class Mail:
     unsubscribe_url: str | None
 
 
+class Headers(Protocol):
+    """The headers of a request: a dict, or a framework's own kind that finds names in any case."""
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        """Return names and values."""
+
+
 class Platform(Protocol):
     """A shop platform: how its webhooks are trusted, read and translated, and what it can be asked to do."""
 
     @property
-    def NAME(self) -> str: ...  # noqa: N802  (a constant of the adapter's module)
+    def NAME(self) -> str:  # noqa: N802  (a constant of the adapter's module)
+        """What `shops.platform` holds."""
 
     @property
-    def COMPLIANCE_TOPICS(self) -> frozenset[str]: ...  # noqa: N802
+    def COMPLIANCE_TOPICS(self) -> frozenset[str]:  # noqa: N802
+        """Topics that must be answered 200 also for a shop that we do not know (any more)."""
 
-    def is_authentic(self, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> bool:
+    def is_authentic(self, headers: Headers, body: bytes, secrets: Sequence[str]) -> bool:
         """Say whether the body is signed with one of the secrets. Never raises."""
 
-    def read_envelope(self, headers: Mapping[str, str], body: bytes) -> Envelope:
+    def read_envelope(self, headers: Headers, body: bytes) -> Envelope:
         """Read the outside of an authentic webhook.
 
         Raises:

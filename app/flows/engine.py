@@ -101,7 +101,7 @@ def decide(flow: Flow, step_no: int, snapshot: Snapshot, *, now: datetime) -> De
     return Decision(tuple(effects), because, snapshot.seen())
 
 
-def why_leave(flow: Flow, snapshot: Snapshot) -> str | None:
+def why_leave(flow: Flow, snapshot: Snapshot) -> str | None:  # noqa: PLR0911  (one line for each reason reads best)
     """Return the reason to leave the flow for good, or None; asked at every step and again inside the send's claim."""
     if snapshot.shop_state != "active":
         return f"shop_{snapshot.shop_state}"

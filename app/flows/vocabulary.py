@@ -158,9 +158,10 @@ def with_coupon(flow: Flow, send_key: str, percent: int, valid_hours: int) -> Fl
 
 
 def _of_length(wait: Wait, length: timedelta) -> Wait:
-    """Write a length in the largest units that say it exactly, as a merchant would."""
+    """Write a length in the largest unit that says it exactly, as a merchant would."""
     seconds = int(length.total_seconds())
-    for unit, size in (("hours", 3600), ("minutes", 60)):
-        if seconds % size == 0:
-            return Wait(since=wait.since, **{unit: seconds // size})
+    if seconds % 3600 == 0:
+        return Wait(since=wait.since, hours=seconds // 3600)
+    if seconds % 60 == 0:
+        return Wait(since=wait.since, minutes=seconds // 60)
     return Wait(since=wait.since, seconds=seconds)

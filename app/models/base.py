@@ -31,7 +31,7 @@ class ShopRow:
 class Claimable:
     """Mixin: a row that a job takes by lease and fence (D5). The row is the one retry mechanism.
 
-    `attempts` counts at the claim, so that a crash counts; `deaths` counts leases that ran out, which is a process that died.
+    `attempts` counts at the claim, so that a crash counts; `deaths` counts leases that ran out: processes that died.
     """
 
     state: Mapped[str] = mapped_column(server_default=text("'pending'"))

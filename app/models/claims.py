@@ -1,4 +1,4 @@
-"""Take due rows for work: by lease and fence, oldest first, no shop more than its share, never the same row twice (D4, D5)."""
+"""Take due rows for work: by lease and fence, oldest first, no shop more than its share, no row twice (D4, D5)."""
 
 from collections import Counter
 from collections.abc import Sequence

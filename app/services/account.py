@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, tuple_, update
+from sqlalchemy import Update, delete, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.domain import events as e
@@ -15,9 +15,7 @@ from app.services import audit
 _SHOP_FACTS = ("name", "email", "currency", "timezone", "locale")
 
 
-def fold_customers(
-    session: Session, shop_id: int, found: Sequence[e.Event], customer_of: dict[int, int | None]
-) -> None:
+def fold_customers(session: Session, shop_id: int, found: Sequence[e.Event], customer_of: dict[int, int | None]) -> None:
     """Fold tags, the platform's own sums and deletions."""
     tags: dict[int, dict[str, Any]] = defaultdict(dict)
     for event in found:
@@ -32,9 +30,7 @@ def fold_customers(
             case e.PurchasesSummed():
                 _fold_sum(session, shop_id, customer_id, event)
             case e.CustomerDeleted(happened_at=at):
-                session.execute(
-                    _customer(shop_id, customer_id).values(deleted_at=func.greatest(Customer.deleted_at, at))
-                )
+                session.execute(_customer(shop_id, customer_id).values(deleted_at=func.greatest(Customer.deleted_at, at)))
     _fold_tags(session, shop_id, tags)
 
 
@@ -81,7 +77,7 @@ def _fold_tags(session: Session, shop_id: int, news: dict[int, dict[str, Any]]) 
         session.execute(_customer(shop_id, customer_id).values(tags=merged))
 
 
-def _customer(shop_id: int, customer_id: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _customer(shop_id: int, customer_id: int) -> Update:
     return (
         update(Customer)
         .where(Customer.shop_id == shop_id, Customer.id == customer_id)

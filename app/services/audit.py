@@ -8,11 +8,23 @@ from app.models import AuditRow
 
 
 def record(
-    session: Session, shop_id: int, *, actor: str, action: str, object_kind: str, object_id: object, detail: dict[str, Any] | None = None
+    session: Session,
+    shop_id: int,
+    *,
+    actor: str,
+    action: str,
+    object_kind: str,
+    object_id: object,
+    detail: dict[str, Any] | None = None,
 ) -> None:
     """Add a row to the audit log, in the caller's transaction: the act and its record are committed together."""
     session.add(
         AuditRow(
-            shop_id=shop_id, actor=actor, action=action, object_kind=object_kind, object_id=str(object_id), detail=detail or {}
+            shop_id=shop_id,
+            actor=actor,
+            action=action,
+            object_kind=object_kind,
+            object_id=str(object_id),
+            detail=detail or {},
         )
     )

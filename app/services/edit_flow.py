@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from app.domain.errors import Refused
@@ -57,7 +57,7 @@ def people_in(session: Session, shop_id: int) -> dict[str, int]:
         .where(Enrollment.shop_id == shop_id, Enrollment.state == EnrollmentState.ACTIVE)
         .group_by(Enrollment.flow)
     )
-    return {flow: count for flow, count in rows}
+    return dict(rows.all())
 
 
 def switch(session: Session, shop_id: int, key: str, *, on: bool, actor: str, now: datetime) -> FlowState:
@@ -125,15 +125,11 @@ def set_holdout(session: Session, shop_id: int, key: str, share: float, *, actor
         .values(holdout_share=share, updated_at=now)
     )
     detail = {"holdout_share": share}
-    audit.record(
-        session, shop_id, actor=actor, action="flow.changed", object_kind="flow", object_id=key, detail=detail
-    )
+    audit.record(session, shop_id, actor=actor, action="flow.changed", object_kind="flow", object_id=key, detail=detail)
     return current(session, shop_id, key)
 
 
-def _new_version(
-    session: Session, shop_id: int, state: FlowState, flow: Flow, *, actor: str, now: datetime
-) -> FlowState:
+def _new_version(session: Session, shop_id: int, state: FlowState, flow: Flow, *, actor: str, now: datetime) -> FlowState:
     if flow == state.flow:
         return state
     # The settings row is the lock: two editors get two versions, one after the other.
@@ -142,18 +138,14 @@ def _new_version(
     ).one()
     settings.version += 1
     settings.updated_at = now
-    session.add(
-        FlowVersion(shop_id=shop_id, flow=flow.key, version=settings.version, tree=to_json(flow), created_by=actor)
-    )
+    session.add(FlowVersion(shop_id=shop_id, flow=flow.key, version=settings.version, tree=to_json(flow), created_by=actor))
     detail = {"version": settings.version}
-    audit.record(
-        session, shop_id, actor=actor, action="flow.changed", object_kind="flow", object_id=flow.key, detail=detail
-    )
+    audit.record(session, shop_id, actor=actor, action="flow.changed", object_kind="flow", object_id=flow.key, detail=detail)
     session.flush()
     return current(session, shop_id, flow.key)
 
 
-def _same_version():  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _same_version() -> ColumnElement[bool]:
     return (
         (FlowVersion.shop_id == FlowSettings.shop_id)
         & (FlowVersion.flow == FlowSettings.flow)

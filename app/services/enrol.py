@@ -1,5 +1,6 @@
 """Put people into flows, carry out what the engine decided, and take people out: the rows of a decision."""
 
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -53,7 +54,7 @@ def apply(session: Session, shop: Shop, verdicts: Sequence[Verdict], *, now: dat
     deliveries: list[dict[str, Any]] = []
     coupons: list[dict[str, Any]] = []
     steps: list[dict[str, Any]] = []
-    ended: dict[tuple[str, str | None], list[int]] = {}
+    ended: dict[tuple[EnrollmentState, str | None], list[int]] = {}
     left: dict[int, dict[str, Any]] = {}
     for verdict in verdicts:
         run = verdict.enrollment
@@ -76,8 +77,8 @@ def apply(session: Session, shop: Shop, verdicts: Sequence[Verdict], *, now: dat
     _insert_new(session, Delivery, deliveries)
     _insert_new(session, Coupon, coupons)
     _schedule(session, steps)
-    for (state, reason), ids in ended.items():
-        for run_id in end(session, shop.id, ids, state=state, reason=reason, now=now):
+    for (state, why), ids in ended.items():
+        for run_id in end(session, shop.id, ids, state=state, reason=why, now=now):
             left.pop(run_id, None)  # its waiting mail was skipped: that row says why already
     _insert_new(session, Delivery, list(left.values()))
     if verdicts:
@@ -85,7 +86,13 @@ def apply(session: Session, shop: Shop, verdicts: Sequence[Verdict], *, now: dat
 
 
 def end(
-    session: Session, shop_id: int, enrollment_ids: Sequence[int], *, state: str, reason: str | None, now: datetime
+    session: Session,
+    shop_id: int,
+    enrollment_ids: Sequence[int],
+    *,
+    state: EnrollmentState,
+    reason: str | None,
+    now: datetime,
 ) -> set[int]:
     """End runs: nothing of them is scheduled any more, and when they were left, mails not yet handed over are skipped.
 
@@ -140,9 +147,9 @@ def flows_of(session: Session, shop_id: int, runs: Sequence[Enrollment]) -> dict
 
 def new_code(shop_name: str) -> str:
     """Make an unguessable coupon code (40 bits) that says whose it is."""
-    letters = [c for c in shop_name.upper() if c in CODE_LETTERS][:5]
+    first_word = re.match(r"[A-Z]{2,8}", shop_name.upper())
     code = "".join(secrets.choice(CODE_LETTERS) for _ in range(8))
-    return "-".join(("".join(letters) or "CART", code[:4], code[4:]))
+    return "-".join((first_word[0] if first_word else "CART", code[:4], code[4:]))
 
 
 def _schedule(session: Session, steps: Sequence[dict[str, Any]]) -> None:
@@ -168,9 +175,7 @@ def _insert_new(session: Session, model: Any, rows: Sequence[dict[str, Any]]) ->
         session.execute(pg_insert(model).values(list(rows)).on_conflict_do_nothing())
 
 
-def _delivery(
-    verdict: Verdict, step: str, due_at: datetime, *, now: datetime, skipped: str | None = None
-) -> dict[str, Any]:
+def _delivery(verdict: Verdict, step: str, due_at: datetime, *, now: datetime, skipped: str | None = None) -> dict[str, Any]:
     run = verdict.enrollment
     state = DeliveryState.SKIPPED if skipped else DeliveryState.PENDING
     return {

@@ -1,12 +1,13 @@
 """Fold states of an object into one row, so that any order and any number of repeats ends in the same row (I3).
 
-The newest state by the platform's clock wins; of two states of one instant, the one with the greater rank, which is a hash of
-the content. "First" times keep the earliest ever told.
+The newest state by the platform's clock wins; of two states of one second, the one that was told later, and of two told at
+once the one whose content hashes higher. "First" times keep the earliest ever told.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import case, func, tuple_
@@ -16,9 +17,10 @@ from sqlalchemy.orm import Session
 Row = dict[str, Any]
 
 
-def rank(content: Row) -> str:
-    """Return a word that sorts states of one instant the same way everywhere."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+def rank(content: Row, told_at: datetime | None) -> str:
+    """Return a word that sorts states of one instant the same way everywhere: by when they were told, then by content."""
+    told = told_at.astimezone(UTC).isoformat(timespec="microseconds") if told_at else ""
+    return f"{told} {hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]}"
 
 
 def newest(rows: Iterable[Row], *, key: str, earliest: Sequence[str] = ()) -> list[Row]:
@@ -31,7 +33,7 @@ def newest(rows: Iterable[Row], *, key: str, earliest: Sequence[str] = ()) -> li
 
 
 def fold(session: Session, model: Any, rows: Sequence[Row], *, key: str, earliest: Sequence[str] = ()) -> list[Any]:
-    """Upsert reduced rows, each with `shop_id`, `changed_at` and `rank`; return id and key of each row, and what it now holds.
+    """Upsert reduced rows, each with `shop_id`, `changed_at` and `rank`; return id, key, and which state each now holds.
 
     Args:
         session: the caller's transaction.

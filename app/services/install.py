@@ -102,7 +102,5 @@ def _keep(session: Session, shop: Shop, tokens: dict[TokenKind, str]) -> None:
     for kind, value in tokens.items():
         statement = insert(ShopToken).values(shop_id=shop.id, kind=kind, secret=crypto.encrypt(shop.id, value))
         session.execute(
-            statement.on_conflict_do_update(
-                index_elements=["shop_id", "kind"], set_={"secret": statement.excluded.secret}
-            )
+            statement.on_conflict_do_update(index_elements=["shop_id", "kind"], set_={"secret": statement.excluded.secret})
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.domain.outcomes import Again, Failed, Outcome, Sent, Unknown
@@ -64,7 +64,12 @@ def claim_for_sending(
         shop = session.scalars(select(Shop).where(Shop.id == shop_id), execution_options={"populate_existing": True}).one()
         for delivery, refusal in zip(of_shop, why_not(session, shop, of_shop, now=now), strict=True):
             if refusal is None:
-                values = {"state": DeliveryState.SENDING, "sending_at": now, "subject": subjects[delivery.id], "reason": None}
+                values = {
+                    "state": DeliveryState.SENDING,
+                    "sending_at": now,
+                    "subject": subjects[delivery.id],
+                    "reason": None,
+                }
                 claims.finish(session, Delivery, [delivery], {**values, "lease_until": func.now() + lease})
                 going.append(delivery)
             else:
@@ -124,7 +129,7 @@ def take_stuck(session: Session, lease: timedelta) -> list[Delivery]:
     return list(taken)
 
 
-def _stuck():  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _stuck() -> Select[int, int]:
     return select(Delivery.shop_id, Delivery.id).where(
         Delivery.state == DeliveryState.SENDING, Delivery.lease_until < func.now()
     )

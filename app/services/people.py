@@ -78,8 +78,10 @@ def resolve(session: Session, shop_id: int, groups: Iterable[Sequence[Identity]]
 
 
 def lock(session: Session, shop_id: int, customer_ids: Iterable[int]) -> None:
-    """Take the subject locks (D6), in ascending order and in a statement of its own: what is read after it is what was
-    committed before us."""
+    """Take the subject locks (D6), in ascending order.
+
+    It is a statement of its own: what is read after it is all that was committed before us.
+    """
     ids = sorted(set(customer_ids))
     if ids:
         session.execute(
@@ -108,9 +110,7 @@ def learn_facts(session: Session, shop_id: int, told: Sequence[tuple[int, Person
         session.execute(update(Customer), changes)
 
 
-def record_consent(
-    session: Session, shop_id: int, hash_key: bytes, told: Sequence[tuple[int, Statement]]
-) -> None:
+def record_consent(session: Session, shop_id: int, hash_key: bytes, told: Sequence[tuple[int, Statement]]) -> None:
     """Add statements to the ledger and fold them into their addresses: the newest wins, of one instant the stricter."""
     if not told:
         return
@@ -183,8 +183,10 @@ def _create(session: Session, shop_id: int, count: int) -> list[int]:
 
 
 def _merge(session: Session, shop_id: int, keep: int, others: list[int]) -> None:
-    """Make several customers one. Consent needs no merging: it lives with each address, and the strictest of a person's
-    addresses counts."""
+    """Make several customers one.
+
+    Consent needs no merging: it lives with each address, and the strictest of a person's addresses counts.
+    """
     lock(session, shop_id, [keep, *others])
     held = session.scalars(select(Customer).where(Customer.shop_id == shop_id, Customer.id.in_([keep, *others]))).all()
     for model in _POINTS_AT_CUSTOMER:

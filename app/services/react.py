@@ -44,9 +44,7 @@ def _live_flows(session: Session, shop_id: int) -> list[tuple[FlowSettings, Flow
     return [(settings, read_flow(tree)) for settings, tree in rows]
 
 
-def _enter(
-    session: Session, shop: Shop, settings: FlowSettings, flow: Flow, touched: Touched, *, now: datetime
-) -> None:
+def _enter(session: Session, shop: Shop, settings: FlowSettings, flow: Flow, touched: Touched, *, now: datetime) -> None:
     """Enrol the people of touched checkouts who are not in this episode yet."""
     if flow.trigger.event != "checkout_updated" or not touched.entering:
         return
@@ -57,9 +55,7 @@ def _enter(
     enrol.enter(session, shop.id, entering, version=settings.version, arms=arms)
 
 
-def _candidates(
-    session: Session, shop_id: int, settings: FlowSettings, touched: Touched, *, now: datetime
-) -> list[Subject]:
+def _candidates(session: Session, shop_id: int, settings: FlowSettings, touched: Touched, *, now: datetime) -> list[Subject]:
     enrolled = (
         select(Enrollment.id)
         .where(
@@ -118,9 +114,7 @@ def _update_runs(session: Session, shop: Shop, touched: Touched, *, now: datetim
     enrol.apply(session, shop, verdicts, now=now)
 
 
-def _news(
-    flow: Flow, step_no: int | None, due_at: datetime | None, snapshot: Snapshot, *, now: datetime
-) -> Decision | None:
+def _news(flow: Flow, step_no: int | None, due_at: datetime | None, snapshot: Snapshot, *, now: datetime) -> Decision | None:
     """Return what the change brought: an end, or another time for the next look. What is due now is the runner's work."""
     decision = decide(flow, step_no or 0, snapshot, now=now)
     first = decision.effects[0]

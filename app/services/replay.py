@@ -28,9 +28,7 @@ def replay_one(session: Session, shop_id: int, webhook_id: int, *, actor: str, r
     Raises:
         Refused: there is no such webhook, or replaying it makes no sense; the message says why.
     """
-    webhook = session.scalar(
-        select(Webhook).where(Webhook.shop_id == shop_id, Webhook.id == webhook_id).with_for_update()
-    )
+    webhook = session.scalar(select(Webhook).where(Webhook.shop_id == shop_id, Webhook.id == webhook_id).with_for_update())
     if webhook is None:
         raise Refused(f"There is no webhook {webhook_id} of this shop.")
     if why := why_not(webhook):
@@ -40,11 +38,9 @@ def replay_one(session: Session, shop_id: int, webhook_id: int, *, actor: str, r
     return webhook
 
 
-def matching(shop_id: int, which: Which) -> Select[tuple[Webhook]]:
+def matching(shop_id: int, which: Which) -> Select[Webhook]:
     """Return the query of the webhooks that a replay would take, oldest first."""
-    query = select(Webhook).where(
-        Webhook.shop_id == shop_id, Webhook.state == which.state, Webhook.body.is_not(None)
-    )
+    query = select(Webhook).where(Webhook.shop_id == shop_id, Webhook.state == which.state, Webhook.body.is_not(None))
     if which.topic:
         query = query.where(Webhook.topic == which.topic)
     if which.since:

@@ -132,7 +132,7 @@ def _orders(session: Session, shop_id: int, tokens: Iterable[str]) -> dict[str, 
         *(select(Checkout.token, PurchaseMark.ordered_at).join(PurchaseMark, way).where(*mine) for way in ways)
     ).subquery()
     rows = session.execute(select(found.c.token, func.min(found.c.ordered_at)).group_by(found.c.token))
-    return {token: ordered_at for token, ordered_at in rows}
+    return dict(rows.all())
 
 
 def _newest_open(session: Session, shop_id: int, customers: Iterable[int]) -> dict[int, tuple[datetime, str]]:
@@ -193,4 +193,4 @@ def _suppressions(session: Session, shop: Shop, emails: set[str]) -> dict[str, s
 
 def _switches(session: Session, shop_id: int) -> dict[str, bool]:
     rows = session.execute(select(FlowSettings.flow, FlowSettings.is_on).where(FlowSettings.shop_id == shop_id))
-    return {flow: is_on for flow, is_on in rows}
+    return dict(rows.all())

@@ -29,7 +29,7 @@ def fold_checkouts(session: Session, shop_id: int, found: Iterable[e.Event], cus
 def fold_orders(
     session: Session, shop_id: int, found: Sequence[e.Event], customer_of: CustomerOf, hash_key: bytes
 ) -> set[str]:
-    """Fold orders with their lines, refunds and parcels, leave purchase marks, and return the tokens of answered checkouts."""
+    """Fold orders with lines, refunds and parcels, leave purchase marks, and return the tokens of answered checkouts."""
     orders = [o for o in found if isinstance(o, e.OrderUpdated)]
     lines = {}
     rows = []
@@ -37,8 +37,12 @@ def fold_orders(
         row = _order_row(shop_id, order, customer_of[id(order)])
         lines[order.object_id, row["rank"]] = order.lines
         rows.append(row)
-    stored = fold(session, Order, newest(rows, key="external_id", earliest=FIRST_TIMES), key="external_id", earliest=FIRST_TIMES)
-    _replace_lines(session, shop_id, {o.id: lines[o.external_id, o.rank] for o in stored if (o.external_id, o.rank) in lines})
+    stored = fold(
+        session, Order, newest(rows, key="external_id", earliest=FIRST_TIMES), key="external_id", earliest=FIRST_TIMES
+    )
+    _replace_lines(
+        session, shop_id, {o.id: lines[o.external_id, o.rank] for o in stored if (o.external_id, o.rank) in lines}
+    )
     _fold_refunds(session, shop_id, [r for r in found if isinstance(r, e.RefundCreated)])
     _fold_shipments(session, shop_id, [s for s in found if isinstance(s, e.ShipmentUpdated)])
     placed = [o for o in orders if o.placed_at]
@@ -102,7 +106,7 @@ def _checkout_row(shop_id: int, c: e.CheckoutUpdated, customer_id: int | None) -
         "completed_at": c.completed_at,
     }  # fmt: skip
     keys = {"shop_id": shop_id, "token": c.object_id, "changed_at": c.happened_at, "customer_id": customer_id}
-    return {**keys, "rank": rank(content), **content}
+    return {**keys, "rank": rank(content, c.told_at), **content}
 
 
 def _order_row(shop_id: int, o: e.OrderUpdated, customer_id: int | None) -> Row:
@@ -115,7 +119,7 @@ def _order_row(shop_id: int, o: e.OrderUpdated, customer_id: int | None) -> Row:
     }  # fmt: skip
     lines = [asdict(line) for line in o.lines]
     keys = {"shop_id": shop_id, "external_id": o.object_id, "changed_at": o.happened_at, "customer_id": customer_id}
-    return {**keys, "rank": rank({**content, "lines": lines}), **content}
+    return {**keys, "rank": rank({**content, "lines": lines}, o.told_at), **content}
 
 
 def _product_row(shop: Shop, p: e.ProductUpdated) -> Row:
@@ -125,7 +129,13 @@ def _product_row(shop: Shop, p: e.ProductUpdated) -> Row:
         "title": p.title, "url": p.url, "image_url": p.image_url, "variant_image_urls": p.variant_image_urls,
         "price_minor": price, "is_available": p.is_available,
     }  # fmt: skip
-    return {"shop_id": shop.id, "external_id": p.object_id, "changed_at": p.happened_at, "rank": rank(content), **content}
+    return {
+        "shop_id": shop.id,
+        "external_id": p.object_id,
+        "changed_at": p.happened_at,
+        "rank": rank(content, p.told_at),
+        **content,
+    }
 
 
 def _replace_lines(session: Session, shop_id: int, lines: dict[int, tuple[e.Line, ...]]) -> None:
@@ -163,7 +173,12 @@ def _fold_shipments(session: Session, shop_id: int, shipments: Sequence[e.Shipme
     for s in shipments:
         content: Row = {"order_external_id": s.order_id, "state": s.state}
         delivered_at = s.happened_at if s.state is e.ShipmentState.DELIVERED else None
-        keys = {"shop_id": shop_id, "external_id": s.object_id, "changed_at": s.happened_at, "rank": rank(content)}
+        keys = {
+            "shop_id": shop_id,
+            "external_id": s.object_id,
+            "changed_at": s.happened_at,
+            "rank": rank(content, s.told_at),
+        }
         rows.append({**keys, **content, "delivered_at": delivered_at})
     reduced = newest(rows, key="external_id", earliest=("delivered_at",))
     fold(session, Shipment, reduced, key="external_id", earliest=("delivered_at",))
@@ -181,9 +196,7 @@ def _fold_tracking(session: Session, shop_id: int, s: e.ShipmentUpdated) -> None
             Shipment.external_id == s.object_id,
             Shipment.tracked_at.is_(None) | (held < tuple_(s.happened_at, s.tracking_number)),
         )
-        .values(
-            company=s.company, tracking_number=s.tracking_number, tracking_url=s.tracking_url, tracked_at=s.happened_at
-        )
+        .values(company=s.company, tracking_number=s.tracking_number, tracking_url=s.tracking_url, tracked_at=s.happened_at)
         .execution_options(synchronize_session=False)
     )
 

@@ -18,12 +18,13 @@ class Subscription:
 
     shop: Shop
     delivery: Delivery
+    email: str
     is_stopped: bool
 
     @property
     def masked_email(self) -> str:
         """The address, shown so that its owner knows it and nobody else learns it."""
-        local, _, domain = (self.delivery.recipient or "").partition("@")
+        local, _, domain = self.email.partition("@")
         return f"{local[:1]}•••@{domain}"
 
 
@@ -42,7 +43,7 @@ def find(session: Session, token: str) -> Subscription | None:
             CustomerIdentity.value == row.Delivery.recipient,
         )
     )
-    return Subscription(row.Shop, row.Delivery, state == ConsentState.UNSUBSCRIBED)
+    return Subscription(row.Shop, row.Delivery, row.Delivery.recipient, state == ConsentState.UNSUBSCRIBED)
 
 
 def unsubscribe(session: Session, token: str, *, source: str, now: datetime) -> Subscription | None:
@@ -51,12 +52,12 @@ def unsubscribe(session: Session, token: str, *, source: str, now: datetime) -> 
     Behind the subject lock: a mail that was claimed before has gone, none is claimed after (I7).
     """
     found = find(session, token)
-    if found is None or found.delivery.recipient is None:
-        return found
+    if found is None:
+        return None
     shop, delivery = found.shop, found.delivery
     people.lock(session, shop.id, [delivery.customer_id])
     consent = Consent(state=ConsentState.UNSUBSCRIBED, at=now, source=source)
-    statement = Statement(delivery.recipient, consent, {"delivery_id": delivery.id})
+    statement = Statement(found.email, consent, {"delivery_id": delivery.id})
     people.record_consent(session, shop.id, snapshots.hash_key(shop), [(delivery.customer_id, statement)])
     react.look_again(session, shop, {delivery.customer_id}, now=now)
     return find(session, token)

@@ -48,13 +48,9 @@
     const link = event.target.closest("[data-panel]");
     if (!link || !WIDE.matches || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
-    htmx.ajax("GET", link.href, { source: link, target: "#event", swap: "innerHTML" });
-  });
-  document.addEventListener("htmx:after:swap", (event) => {
-    const source = event.detail.ctx.sourceElement;
-    if (!source.matches?.("[data-panel]")) return;
     for (const row of document.querySelectorAll(".log tr[aria-current]")) row.removeAttribute("aria-current");
-    source.closest("tr").setAttribute("aria-current", "true");
+    link.closest("tr").setAttribute("aria-current", "true");
+    htmx.ajax("GET", link.href, { source: "#event", target: "#event", swap: "innerHTML" });
   });
 
   // J K move through the log, R replays, / goes to the filters.

@@ -69,5 +69,3 @@ def _merchant_only(view: Callable[..., Any]) -> Callable[..., ResponseReturnValu
 def unguarded_routes(app: Any) -> list[str]:
     """List the endpoints that declare no guard; there must be none (static files are Flask's own)."""
     return [name for name, view in app.view_functions.items() if name != "static" and not hasattr(view, "guard")]
-
-

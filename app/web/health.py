@@ -29,7 +29,7 @@ def alive() -> ResponseReturnValue:
 @blueprint.get("/readyz")
 @guarded(Guard.PUBLIC)
 def ready() -> ResponseReturnValue:
-    """Say whether mails can go out, with the reasons when not. Without the database it is 503, else 200 with what is degraded."""
+    """Say whether mails can go out, and why not: 503 without the database, else 200 with what is degraded."""
     reasons = []
     try:
         with sessions()() as session:

@@ -52,9 +52,7 @@ def index() -> ResponseReturnValue:
     mails = [mail for _, key in found[:PAGE_SIZE] if (mail := _envelope(directory / f"{key}.eml"))]
     older = f"{found[PAGE_SIZE - 1][0]}.{found[PAGE_SIZE - 1][1]}" if len(found) > PAGE_SIZE else None
     template = "mailbox/_list.html" if wants_fragment else "mailbox/list.html"
-    return render_template(
-        template, mails=mails, count=len(places), older=older, version=version, is_newest=before is None
-    )
+    return render_template(template, mails=mails, count=len(places), older=older, version=version, is_newest=before is None)
 
 
 @blueprint.get("/<key>")
@@ -88,9 +86,7 @@ def html_part(key: str) -> ResponseReturnValue:
     """Serve the HTML part for the frame of `show`: no scripts, no forms, links open in a tab of their own."""
     html = _part(BytesParser(_class=EmailMessage, policy=default).parsebytes(_path(key).read_bytes()), "html")
     marked, count = re.subn(r"(<head[^>]*>)", rf"\1{_NEW_TAB}", html, count=1, flags=re.IGNORECASE)
-    return Response(
-        marked if count else _NEW_TAB + html, mimetype="text/html", headers={"Content-Security-Policy": _POLICY}
-    )
+    return Response(marked if count else _NEW_TAB + html, mimetype="text/html", headers={"Content-Security-Policy": _POLICY})
 
 
 @blueprint.get("/<key>/raw")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from app.domain.errors import BadPayload
-from app.domain.ports import Envelope
+from app.domain.ports import Envelope, Headers
 from integrations.signatures import fingerprint, is_signed, kept, lowered, read_topic, short
 
 # One DNS label of at most 63 characters, then Shopify's own suffix.
@@ -18,12 +18,12 @@ _NAMES = ("topic", "shop-domain", "webhook-id", "event-id", "triggered-at", "api
 _KEPT = ("content-type", "user-agent", *(f"{prefix}shopify-{name}" for name in _NAMES for prefix in ("x-", "")))
 
 
-def is_authentic(headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> bool:
+def is_authentic(headers: Headers, body: bytes, secrets: Sequence[str]) -> bool:
     """Say whether the body is signed with one of the app's client secrets; never raises."""
     return is_signed(_said(lowered(headers), "hmac-sha256"), body, secrets)
 
 
-def read_envelope(headers: Mapping[str, str], body: bytes) -> Envelope:
+def read_envelope(headers: Headers, body: bytes) -> Envelope:
     """Read the outside of an authentic webhook.
 
     `external_id` is the event id, which all deliveries of one merchant action share; `delivery_id` the webhook id,

@@ -4,10 +4,10 @@ Source: WooCommerce 10.5.0, includes/class-wc-webhook.php. Only the body is sign
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from app.domain.ports import Envelope
+from app.domain.ports import Envelope, Headers
 from integrations.signatures import fingerprint, is_signed, kept, lowered, read_topic, short
 
 _FORM = "application/x-www-form-urlencoded"
@@ -34,12 +34,12 @@ def is_ping(content_type: str | None, body: bytes) -> bool:
     return media_type == _FORM and _PING.fullmatch(body) is not None
 
 
-def is_authentic(headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> bool:
+def is_authentic(headers: Headers, body: bytes, secrets: Sequence[str]) -> bool:
     """Say whether the body is signed with one of the connection's secrets; never raises."""
     return is_signed(lowered(headers).get("x-wc-webhook-signature"), body, secrets)
 
 
-def read_envelope(headers: Mapping[str, str], body: bytes) -> Envelope:
+def read_envelope(headers: Headers, body: bytes) -> Envelope:
     """Read the outside of an authentic webhook.
 
     `external_id` is the webhook's id in the shop; `delivery_id` a hash of that id and the current second. Two orders

@@ -86,7 +86,9 @@ def test_order_that_came_before_its_checkout_stops_the_flow(shop):
 def test_order_that_shares_only_the_address_stops_the_flow(shop):
     house, shop_id, now = shop
     receive(house, shop_id, "checkouts/update", builders.checkout_body("t1", now, email="Alice@Example.com"), "w1")
-    receive(house, shop_id, "orders/create", builders.order_body(1, now + timedelta(minutes=5), email="alice@example.com "), "w2")
+    receive(
+        house, shop_id, "orders/create", builders.order_body(1, now + timedelta(minutes=5), email="alice@example.com "), "w2"
+    )
     later(house, hours=2)
 
     assert builders.ledger(house) == [("reminder", "skipped", "ordered")]
@@ -99,7 +101,9 @@ def test_order_of_the_account_that_the_guest_turns_out_to_be_stops_the_flow(shop
     receive(house, shop_id, "orders/create", order, "w2")
     assert builders.ledger(house) == []
 
-    receive(house, shop_id, "checkouts/update", builders.checkout_body("t2", now, email="a@example.com", customer_id=5), "w3")
+    receive(
+        house, shop_id, "checkouts/update", builders.checkout_body("t2", now, email="a@example.com", customer_id=5), "w3"
+    )
     later(house, hours=2)
     assert ("reminder", "skipped", "ordered") in builders.ledger(house)
     assert outbox() == []
@@ -157,7 +161,8 @@ def test_who_did_not_agree_gets_no_mail_and_stays_in_the_flow(shop):
     assert builders.ledger(house) == [("reminder", "skipped", "not_subscribed")]
 
     consent = {
-        "customer_id": 5, "email_address": "alice@example.com",
+        "customer_id": 5,
+        "email_address": "alice@example.com",
         "email_marketing_consent": {"state": "subscribed", "consent_updated_at": (now + timedelta(hours=2)).isoformat()},
     }
     receive(house, shop_id, "customers_email_marketing_consent/update", consent, "w2")
@@ -194,7 +199,8 @@ def test_of_two_open_carts_the_newer_is_followed(shop):
     later(house, hours=2)
 
     assert sorted(builders.ledger(house, ("step", "state", "reason"))) == [
-        ("reminder", "sent", None), ("reminder", "skipped", "superseded"),
+        ("reminder", "sent", None),
+        ("reminder", "skipped", "superseded"),
     ]
 
 

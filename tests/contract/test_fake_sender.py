@@ -56,7 +56,7 @@ def door() -> Iterator[Door]:
             self.send_header("Location", f"{door.url}/elsewhere")
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the parent's name)
+        def log_message(self, format: str, *args: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

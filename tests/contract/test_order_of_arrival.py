@@ -64,7 +64,9 @@ def recorded() -> list[tuple[str, str, bytes]]:
 def final_state(house) -> dict[str, list[str]]:
     with house() as session:
         return {
-            name: sorted(json.dumps(list(r), default=str, sort_keys=True) for r in session.execute(text(q.replace("{who}", WHO))))
+            name: sorted(
+                json.dumps(list(r), default=str, sort_keys=True) for r in session.execute(text(q.replace("{who}", WHO)))
+            )
             for name, q in STATE.items()
         }
 

@@ -164,7 +164,7 @@ def test_database_down_is_503(doors, monkeypatch):
 
     app, _, _ = doors
     post_shopify(app)  # the directory knows the shop now
-    monkeypatch.setattr(webhooks, "engine", lambda: webhooks_engine_that_is_gone())
+    monkeypatch.setattr(webhooks, "engine", webhooks_engine_that_is_gone)
 
     assert post_shopify(app).status_code == 503
 

@@ -180,7 +180,9 @@ def test_answer_of_a_worker_whose_lease_ran_out_is_not_written_over_what_came_af
     class Slow(Transport):
         def send(self, mail):
             with house.begin() as session:
-                session.execute(text("UPDATE deliveries SET state = 'unknown', fence = fence + 1 WHERE id = :i"), {"i": mail.key})
+                session.execute(
+                    text("UPDATE deliveries SET state = 'unknown', fence = fence + 1 WHERE id = :i"), {"i": mail.key}
+                )
             return super().send(mail)
 
     send_all(Slow())

@@ -76,7 +76,6 @@ class Demo:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-
 def until(condition):
     """Wait until something holds; a process that was told to end may need a moment."""
     deadline = time.monotonic() + PATIENCE

@@ -25,8 +25,13 @@ class Process:
         """Start it."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "app.cli", *self._arguments], env=self._environment, stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL, start_new_session=True, cwd=Path(__file__).parents[2],
+                [sys.executable, "-m", "app.cli", *self._arguments],
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                cwd=Path(__file__).parents[2],
             )
         return self
 

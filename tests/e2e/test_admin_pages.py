@@ -190,6 +190,17 @@ def test_the_log_works_from_the_keyboard(house, browser, site, cast):
         expect(page.locator(f"#webhook-{failed} .badge")).to_have_text("Handled")  # the line looks again by itself
 
 
+def test_a_replay_from_the_panel_changes_panel_and_line(house, browser, site, cast):
+    with signed_in(browser, site, link(house, cast.tea), viewport=WIDE) as page:
+        page.goto("/admin/webhooks")
+        failed = cast.webhooks["failed"]
+        page.locator(f"#topic-{failed}").click()
+        page.locator("#event").get_by_role("button", name="Replay").click()
+        expect(page.locator("#event .badge").first).to_have_text("Waiting")
+        expect(page.locator(f"#webhook-{failed} .badge")).to_have_text("Waiting")
+        expect(page.locator("#event")).to_contain_text("Waiting for its turn")
+
+
 def test_filters_apply_when_chosen(house, browser, site, cast):
     with signed_in(browser, site, link(house, cast.tea), viewport=WIDE) as page:
         page.goto("/admin/webhooks")

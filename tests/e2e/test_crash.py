@@ -54,9 +54,7 @@ def running(house, shops, tmp_path):
         shop_id = builders.tea_and_tin(session)
         now = clock.now(session)
         for step, seconds in (("reminder", 3), ("coupon", 8)):
-            edit_flow.set_wait(
-                session, shop_id, "abandoned_cart", step, timedelta(seconds=seconds), actor="test", now=now
-            )
+            edit_flow.set_wait(session, shop_id, "abandoned_cart", step, timedelta(seconds=seconds), actor="test", now=now)
     given = environment(CARTWHEEL_LEASE_SECONDS="5", CARTWHEEL_SHOPIFY_API_BASE=f"{shops}/shopify")
     processes = {name: Process(name, arguments, given, tmp_path).start() for name, arguments in PROCESSES.items()}
     yield house, shop_id, processes
@@ -78,7 +76,9 @@ def standing(house) -> dict[str, list[tuple[str, int]]]:
     """How many rows stand where, for whoever reads a failure."""
     with house() as session:
         return {
-            table: [tuple(r) for r in session.execute(text(f"SELECT state, count(*), min(error) FROM {table} GROUP BY state"))]
+            table: [
+                tuple(r) for r in session.execute(text(f"SELECT state, count(*), min(error) FROM {table} GROUP BY state"))
+            ]
             for table in ("webhooks", "scheduled_steps", "deliveries")
         }
 

@@ -12,7 +12,7 @@ SERIES = [WEBHOOK_WAITS, MAIL_WAITS]
 
 
 def dice(seed: int) -> Random:
-    return Random(seed)  # noqa: S311  (chooses a wait, not a secret)
+    return Random(seed)
 
 
 DICE = st.integers().map(dice)

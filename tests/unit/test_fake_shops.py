@@ -24,7 +24,7 @@ from app.domain.errors import CartwheelError, Refused
 
 T0 = datetime(2026, 7, 14, 12, 0, 30, 250_000, tzinfo=UTC)  # summer: the shops' wall clocks differ from UTC
 PAYLOADS = Path(__file__).parents[1] / "data" / "payloads"
-NOW = int(time.time())  # noqa: TID251  (OAuth is checked against real time)
+NOW = int(time.time())
 SHOPIFY_SECRET, WOO_SECRET = "shpss_pretend", "woo-pretend-secret"
 COUPON = {
     "code": "BACK-7F3KQ2WX",

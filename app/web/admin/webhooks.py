@@ -99,7 +99,7 @@ def replay_webhook(webhook_id: int) -> ResponseReturnValue:
         return done("webhook", say=say, webhook_id=webhook_id)
     if htmx_request().hx_target_id == f"webhook-{webhook_id}":
         return respond(_line(line, look=1), toast=say, status=status)
-    piece = render_template("admin/_webhook.html", **context, in_panel=True)
+    piece = render_template("admin/_webhook_replayed.html", **context, in_panel=True, line=line, again=2)
     return respond(piece, toast=say, status=status)
 
 

@@ -1,0 +1,324 @@
+"""The rules of this house that no linter knows: what is listed in one place must be there in the other."""
+
+import importlib
+import re
+import tomllib
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from app.domain.events import ConsentState
+from app.flows import FLOWS, engine, read_flow
+from app.flows.snapshot import CheckoutFacts, Snapshot
+from app.flows.vocabulary import to_json
+
+ROOT = Path(__file__).resolve().parents[2]
+NOW = datetime(2026, 11, 19, 12, 0, tzinfo=UTC)
+SUPPRESSED = ("bounced", "complained", "unsubscribed", "manual")  # what app/models/customer.py may hold
+NO_REASONS = {"waiting", "due", "finished", "entered"}  # what a decision is made because of, without stopping a mail
+
+# Written by us as constants, so nothing of a shop's or a shopper's can be in it.
+SAFE = {
+    "templates/admin/ui.html": ["ICONS[name]"],
+    "templates/admin/webhooks.html": ['ui.ICONS["replay"]'],
+    "templates/admin/_flow_row.html": ["'<span class=\"tiny muted\">Nothing sent yet</span>'"],
+}
+LOCKS = ("requirements.lock", "requirements-embedded.lock", "requirements-dev.lock")
+# Folders and files named in prose that a checkout does not hold: made at run time, or placed by hand.
+NOT_IN_A_CHECKOUT = ("var/", "docs/images/")
+_PATH = re.compile(r"(?<![\w/.-])((?:app|docs|integrations|jobs|migrations|script|templates|tests)/[\w./-]*\w/?)")
+_TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+
+
+def read(path: str) -> str:
+    """Return a file of the checkout."""
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def pages() -> list[Path]:
+    """Return all prose that people read."""
+    return [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def templates() -> list[tuple[str, str]]:
+    """Return path and source of the pages' templates; mails have rules of their own (tests/unit/test_render.py)."""
+    found = sorted((ROOT / "templates").rglob("*.html"))
+    return [(str(p.relative_to(ROOT)), p.read_text(encoding="utf-8")) for p in found if p.parts[-2] != "email"]
+
+
+def test_every_setting_is_documented():
+    from app.config import Settings
+
+    names = set()
+    for field, about in Settings.model_fields.items():
+        alias = about.validation_alias
+        names.add(str(alias.choices[0]) if alias is not None else f"CARTWHEEL_{field.upper()}")
+    documented = set(re.findall(r"`([A-Z][A-Z_]+)`", read("docs/operating.md")))
+
+    assert {"DATABASE_URL", "REDIS_URL", "PORT", "CARTWHEEL_SECRET_KEYS"} <= names
+    assert names - documented == set()
+
+
+def test_no_setting_is_documented_that_does_not_exist():
+    from app.config import Settings
+
+    known = {f"CARTWHEEL_{field.upper()}" for field in Settings.model_fields}
+    documented = set(re.findall(r"`(CARTWHEEL_[A-Z_]+)`", read("docs/operating.md")))
+
+    assert documented - known == set()
+
+
+def test_every_route_declares_who_may_come_in(monkeypatch, tmp_path):
+    from app import config
+    from app.web import create_app
+    from app.web.guards import unguarded_routes
+
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:9/0")
+    monkeypatch.setenv("CARTWHEEL_DATA_DIR", str(tmp_path))
+    config.settings.cache_clear()
+    app = create_app()
+    config.settings.cache_clear()
+
+    assert unguarded_routes(app) == []
+    assert {"webhooks.shopify", "public.stop", "admin.flows", "mailbox.raw_file"} <= set(app.view_functions)
+
+
+def test_every_queue_has_a_worker_and_a_drain():
+    from app.queues import DRAINS, QueueName
+
+    commands = dict(line.split(": ", 1) for line in read("Procfile").splitlines() if line)
+    drains = {name: path.rpartition(".") for name, path in DRAINS.items()}
+
+    assert {f"worker-{name}": f"cartwheel worker {name}" for name in QueueName}.items() <= commands.items()
+    assert {"web", "scheduler", "release"} <= commands.keys()
+    assert set(DRAINS) == set(QueueName)
+    assert all(callable(getattr(importlib.import_module(module), function)) for module, _, function in drains.values())
+
+
+def test_every_queue_is_rung_by_the_scheduler():
+    from app.queues import QueueName
+    from jobs.scheduler import RULES
+
+    assert {rule.queue for rule in RULES} == set(QueueName)
+
+
+def test_every_mail_of_every_flow_has_its_texts_in_english():
+    wanted = {
+        f"templates/email/{flow.key}/{send.key}/en/{part}.liquid"
+        for flow in FLOWS.values()
+        for send in flow.sends
+        for part in ("subject", "preheader", "body")
+    }
+
+    assert [path for path in sorted(wanted) if not (ROOT / path).is_file() or not read(path).strip()] == []
+
+
+def test_no_text_is_left_of_a_mail_that_no_flow_sends():
+    sent = {(flow.key, send.key) for flow in FLOWS.values() for send in flow.sends}
+    written = {path.parts[-4:-2] for path in (ROOT / "templates" / "email").glob("*/*/*/body.liquid")}
+
+    assert written - sent == set()
+
+
+@pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS.keys())
+def test_a_flow_is_the_same_after_json(flow):
+    assert read_flow(to_json(flow)) == flow
+
+
+@pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS.keys())
+def test_a_flow_is_told_in_words(flow):
+    chapter = re.search(rf"^## {flow.title} \(`{flow.key}`\)\n(.*?)(?=^## |\Z)", read("docs/flows.md"), re.DOTALL | re.MULTILINE)
+
+    assert chapter is not None
+    assert [s.key for s in flow.sends if f"`{s.key}`" not in chapter[1]] == []
+    assert [c.name for c in (*flow.trigger.when, *flow.exits) if f"`{c.name}`" not in chapter[1]] == []
+
+
+def test_a_flow_file_is_its_key():
+    files = {p.stem for p in (ROOT / "app" / "flows").glob("*.py")}
+
+    assert set(FLOWS) <= files
+
+
+def test_migrations_have_one_head():
+    from alembic.script import ScriptDirectory
+
+    from app.schema import _config
+
+    assert len(ScriptDirectory.from_config(_config()).get_heads()) == 1
+
+
+def test_a_migration_is_numbered_by_its_file():
+    files = sorted((ROOT / "migrations" / "versions").glob("*.py"))
+    named = [re.search(r'^revision = "(\w+)"', f.read_text(encoding="utf-8"), re.MULTILINE) for f in files]
+
+    assert [found[1] if found else None for found in named] == [f.name.split("_")[0] for f in files]
+    assert [f.name[:4] for f in files] == [f"{n:04}" for n in range(1, len(files) + 1)]
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_names_no_host(name):
+    lines = read(name).splitlines()
+
+    assert [line for line in lines if "://" in line or " @ " in line or re.match(r"\s*-(?!-hash=)", line)] == []
+    assert [line for line in lines if "==" in line and not line.startswith(" ") and not line.endswith("\\")] == []
+
+
+def test_what_is_shipped_has_its_licence_named():
+    locked = dict(re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)", read("requirements-embedded.lock"), re.MULTILINE))
+    told = dict(re.findall(r"^\| ([A-Za-z0-9_.-]+) \| (\S+) \| \S", read("THIRD_PARTY.md"), re.MULTILINE))
+    told = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in told.items()}
+
+    # script/lock changed what is installed: correct these lines of THIRD_PARTY.md, and look at the licence of new ones.
+    assert {name: told.get(name) for name, version in locked.items() if told.get(name) != version} == {}
+    assert told.keys() - locked.keys() == set()
+
+
+@pytest.mark.parametrize("folder", ["app/static", "tests/data"])
+def test_a_file_of_others_is_the_one_that_is_named(folder):
+    import hashlib
+
+    for line in read(f"{folder}/VENDORED").splitlines()[1:]:
+        name, project, licence, digest, _source = line.split("  ")
+
+        assert hashlib.sha256((ROOT / folder / name).read_bytes()).hexdigest() == digest
+        assert (project.split()[0] in read("THIRD_PARTY.md"), licence in read("THIRD_PARTY.md")) == (True, True)
+
+
+@pytest.mark.parametrize(("path", "source"), templates(), ids=lambda value: value if value.startswith("templates/") else "")
+def test_a_page_has_no_inline_style_or_script(path, source):
+    """The content security policy forbids both, and a browser that obeys it would show half a page."""
+    markup = re.sub(r"\{#.*?#\}", "", source, flags=re.DOTALL)
+    scripts = re.findall(r"<script\b[^>]*>", markup)
+
+    assert re.findall(r"<style\b|\sstyle\s*=|\son[a-z]+\s*=\s*[\"']|\shx-on\b|javascript:", markup) == []
+    assert [tag for tag in scripts if not re.search(r"\ssrc=", tag)] == []
+
+
+@pytest.mark.parametrize(("path", "source"), templates(), ids=lambda value: value if value.startswith("templates/") else "")
+def test_a_page_escapes_everything_but_what_is_listed(path, source):
+    unescaped = [found.strip() for found in re.findall(r"(?:\{\{|or|else|~)\s*([^{}~|]+?)\s*\|\s*safe\b", source)]
+
+    assert source.count("|safe") + source.count("| safe") == len(unescaped)
+    assert sorted(unescaped) == sorted(SAFE.get(path, []))
+    assert "autoescape" not in source
+
+
+def reasons_of_the_engine() -> set[str]:
+    """Collect every reason that the engine gives, by asking it about every standing there can be."""
+    from app.models import ShopState
+
+    found = set()
+    yes_no = (True, False)
+    standings = product(ShopState, yes_no, yes_no, (None, *SUPPRESSED), ConsentState, yes_no, yes_no, (0, 2), yes_no, (1, 300))
+    for shop, is_on, is_gone, suppressed, consent, is_held_out, is_ordered, pieces, is_superseded, hours in standings:
+        checkout = CheckoutFacts(
+            token="t", email="alice@example.com", pieces=pieces, subtotal_minor=1, started_at=NOW, changed_at=NOW,
+            is_completed=False, is_deleted=False,
+        )  # fmt: skip
+        snapshot = Snapshot(
+            entered_at=NOW, checkout=checkout, ordered_at=NOW if is_ordered else None, is_superseded=is_superseded,
+            consent=consent, suppressed=suppressed, shop_state=shop, is_flow_on=is_on, is_held_out=is_held_out,
+            is_person_gone=is_gone,
+        )  # fmt: skip
+        for flow in FLOWS.values():
+            decision = engine.decide(flow, 0, snapshot, now=NOW + timedelta(hours=hours))
+            found |= {decision.because, *(e.reason for e in decision.effects if hasattr(e, "reason"))}
+    return found
+
+
+@pytest.fixture(scope="module")
+def reasons() -> set[str]:
+    """All reasons that are written beside a decision or a mail, as words of the machine."""
+    from app.flows.vocabulary import Send
+    from app.services import ledger
+
+    nobody = SimpleNamespace(recipient=None, step="reminder")
+    no_address = ledger._why_skip(FLOWS["abandoned_cart"], nobody, None, now=NOW)
+    assert isinstance(Send("reminder"), Send)
+    return {*reasons_of_the_engine(), str(no_address)}
+
+
+def test_the_engine_gives_the_reasons_that_we_know_of(reasons):
+    """Guards the collector: were it blind, the rules below would hold for nothing."""
+    assert {"ordered", "shop_paused", "flow_off", "person_gone", "held_out", "stale", "waiting", "due", *SUPPRESSED} <= reasons
+
+
+def test_every_reason_has_words_on_the_merchants_pages(reasons):
+    from app.web.admin.words import REASONS
+
+    assert reasons - REASONS.keys() == set()
+
+
+def test_every_reason_is_in_the_glossary_and_no_other(reasons):
+    table = read("docs/words.md").partition("## Why a mail is not sent")[2].partition("\n## ")[0]
+    explained = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+
+    assert explained == reasons - NO_REASONS
+
+
+def test_every_word_of_the_glossarys_reasons_is_known_to_the_pages():
+    from app.web.admin.words import REASONS
+
+    table = read("docs/words.md").partition("## Why a mail is not sent")[2].partition("\n## ")[0]
+
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) - REASONS.keys() == set()
+
+
+def test_every_state_is_in_the_glossary():
+    from app.models import CouponState, DeliveryState, EnrollmentState, ShopState, WebhookState
+
+    words = set(re.findall(r"`(\w+)`", read("docs/words.md")))
+    states = {s.value for kind in (WebhookState, DeliveryState, EnrollmentState, CouponState, ShopState, ConsentState) for s in kind}
+
+    assert states - words == set()
+
+
+def test_templates_and_migrations_are_in_the_wheel():
+    wheel = tomllib.loads(read("pyproject.toml"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+
+    assert set(wheel["packages"]) == {"app", "integrations", "jobs"}
+    assert {"templates", "migrations"} <= set(wheel["force-include"])
+    assert all((ROOT / source).is_dir() for source in wheel["force-include"])
+
+
+def test_what_the_package_page_needs_is_there():
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+
+    assert all((ROOT / path).is_file() for path in (project["readme"], *project["license-files"]))
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_names_only_what_exists(page):
+    text = re.sub(r"[\w./<>{}*-]*[<{*][\w./<>{}*,-]*", "", page.read_text(encoding="utf-8"))  # `templates/email/<flow>/...`
+    named = {path.removesuffix("/") for path in _PATH.findall(text) if not path.startswith(NOT_IN_A_CHECKOUT)}
+
+    assert [path for path in sorted(named) if not (ROOT / path.partition("::")[0]).exists()] == []
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_links_only_to_what_exists(page):
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    near = [link for link in links if "://" not in link and "docs/images/" not in link and not link.startswith("mailto:")]
+
+    assert [link for link in near if not (page.parent / link).exists()] == []
+
+
+def test_every_promise_names_tests_that_exist():
+    named = _TEST.findall(read("docs/promises.md"))
+    chapters = re.findall(r"^## (I\d+) ", read("docs/promises.md"), re.MULTILINE)
+
+    assert chapters == [f"I{n}" for n in range(1, 18)]
+    assert len(named) > 40
+    assert [f"{file}::{test}" for file, test in named if f"def {test}(" not in read(file)] == []
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_writing_is_calm(page):
+    text = re.sub(r"```.*?```|`[^`]*`|^    .*$|!\[", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+    assert "!" not in text
