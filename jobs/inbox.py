@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.domain.errors import BadPayload
-from app.domain.events import Event
+from app.domain.events import CustomerRedacted, DataRequested, Event, ShopRedacted
 from app.domain.json_input import parse_json
 from app.models import Shop, Webhook, WebhookState, claims
 from app.queues import QueueName, ring
@@ -17,6 +17,14 @@ from app.services import react
 from app.services.ingest import Fact, ingest, lock_shop
 from integrations import PLATFORMS
 from jobs import drain as draining
+
+# What the law asks and this release cannot do yet stays visible and replayable, instead of ending as "done".
+_ERASE = "This release stops all mail to the person but cannot erase them yet. Replay this when the release that can is in."
+_OWED: dict[type[Event], str] = {
+    DataRequested: "This release cannot export a shopper's data yet. Replay this when the release that can is in.",
+    CustomerRedacted: _ERASE,
+    ShopRedacted: "This release cannot erase a shop yet. Replay this when the release that can is in.",
+}
 
 
 def drain() -> None:
@@ -47,8 +55,7 @@ def _work_shop(session: Session, shop_id: int, webhooks: Sequence[Webhook], now:
             ends[WebhookState.FAILED, str(exc)].append(webhook)
             continue
         facts += [Fact(event, webhook.id) for event in events]
-        end = (WebhookState.DONE, None) if events else (WebhookState.IGNORED, "Nothing here uses this topic.")
-        ends[end].append(webhook)
+        ends[_end(events)].append(webhook)
     if facts:
         react.react(session, shop, ingest(session, shop, facts, now=now), now=now)
     for (state, error), rows in ends.items():
@@ -58,6 +65,14 @@ def _work_shop(session: Session, shop_id: int, webhooks: Sequence[Webhook], now:
             "error_class": BadPayload.__name__ if error and state == "failed" else None,
         }
         claims.finish(session, Webhook, rows, {**values, "processed_at": now})
+
+
+def _end(events: Sequence[Event]) -> tuple[WebhookState, str | None]:
+    """Say how a webhook that was understood ends."""
+    if not events:
+        return WebhookState.IGNORED, "Nothing here uses this topic."
+    owed = next((_OWED[type(event)] for event in events if type(event) in _OWED), None)
+    return (WebhookState.FAILED, owed) if owed else (WebhookState.DONE, None)
 
 
 def _events(webhook: Webhook) -> list[Event]:

@@ -2,7 +2,11 @@
 
 import hashlib
 import json
+from functools import lru_cache
+from queue import Empty, SimpleQueue
+from typing import Any
 
+import psycopg
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import Counter
@@ -10,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, abort
 
 from app.config import settings
-from app.db import engine
+from app.db import POOL_SIZE, engine
 from app.domain.errors import BadPayload
 from app.domain.json_input import is_too_deep
 from app.domain.ports import Envelope, Platform
@@ -23,6 +27,7 @@ from integrations import PLATFORMS
 from integrations.woocommerce import verify as woocommerce_verify
 
 MAX_BODY_BYTES = 8 * 1024 * 1024  # a 413 counts towards WooCommerce switching us off, so far above any real body
+PATIENCE = 3.0  # seconds that a request waits for a free connection; both platforms give up after 5
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 RECEIVED = Counter("cartwheel_webhooks_received_total", "Webhooks by platform and answer.", ["platform", "status"])
@@ -85,8 +90,10 @@ def refuse(error: HTTPException) -> ResponseReturnValue:
     return _answer(request.path.split("/")[2] if request.path.count("/") > 1 else "", error.code or 500)
 
 
+@blueprint.errorhandler(Empty)
+@blueprint.errorhandler(psycopg.Error)
 @blueprint.errorhandler(SQLAlchemyError)
-def database_down(error: SQLAlchemyError) -> ResponseReturnValue:
+def database_down(error: Exception) -> ResponseReturnValue:
     """Answer 503 when the row could not be written: the platform tries again, or polling finds it."""
     get_logger().error("webhook.not_stored", error_class=type(error).__name__)
     return _answer("", 503)
@@ -128,11 +135,56 @@ def _accept(platform: Platform, shop: KnownShop | None, envelope: Envelope, body
         "state": "pending" if shop else "ignored",
         "error": None if shop else "unknown shop",
     }
-    with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        stored = connection.exec_driver_sql(_STORE, row).scalar()
-    if stored is not None and shop is not None:
+    if inbox().store(row) and shop is not None:
         ring(QueueName.INBOX)
     return _answer(platform.NAME, 200)
+
+
+class Inbox:
+    """Connections that do nothing but store webhooks. A pool that looks whether a connection still lives before each use,
+    and SQLAlchemy's layers above it, took more time than the rest of the request (docs/performance.md)."""
+
+    def __init__(self) -> None:
+        self._free: SimpleQueue[psycopg.Connection[Any] | None] = SimpleQueue()
+        for _ in range(POOL_SIZE):
+            self._free.put(None)  # opened when it is first needed
+
+    def store(self, row: dict[str, Any]) -> bool:
+        """Commit a webhook, and say whether there is work: it is new, or its first copy failed.
+
+        Raises:
+            psycopg.Error, sqlalchemy.exc.SQLAlchemyError: it is not stored.
+            queue.Empty: no connection was free in time.
+        """
+        connection = self._free.get(timeout=PATIENCE)
+        try:
+            if connection is not None:
+                try:
+                    return connection.execute(_STORE, row).fetchone() is not None
+                except psycopg.OperationalError:
+                    if not connection.closed:
+                        raise
+            # Never opened, or broken since its last use. What was perhaps stored before it broke is not stored twice.
+            connection = _connect()
+            return connection.execute(_STORE, row).fetchone() is not None
+        finally:
+            self._free.put(connection)
+
+
+@lru_cache(maxsize=1)
+def inbox() -> Inbox:
+    """Return this process's way into the inbox."""
+    return Inbox()
+
+
+def _connect() -> psycopg.Connection[Any]:
+    """Open a connection with all the engine's limits, and take it out of the engine's pool."""
+    pooled = engine().raw_connection()
+    pooled.detach()
+    connection = pooled.driver_connection
+    assert isinstance(connection, psycopg.Connection)  # noqa: S101  (for the type checker)
+    connection.autocommit = True
+    return connection
 
 
 def _answer(platform: str, status: int) -> Response:

@@ -275,3 +275,16 @@ def test_one_poison_row_does_not_stop_the_others(shop, monkeypatch):
         ("bad", "pending", "ZeroDivisionError: a bug of ours", True),
         ("t2", "done", None, False),
     ]
+
+
+def test_request_to_be_forgotten_stops_the_mail_and_stays_visible_until_it_can_be_done(shop):
+    house, shop_id, now = shop
+    receive(house, shop_id, "checkouts/update", builders.checkout_body("t1", now), "w1")
+    redact = {"shop_id": 1, "shop_domain": builders.TEA_AND_TIN, "customer": {"id": 5, "email": "alice@example.com"}}
+    receive(house, shop_id, "customers/redact", redact | {"orders_to_redact": []}, "w2")
+    later(house, hours=2)
+    with house() as session:
+        row = session.execute(text("SELECT state, error FROM webhooks WHERE dedupe_key = 'w2'")).one()
+
+    assert builders.ledger(house) == [("reminder", "skipped", "person_gone")]
+    assert (row.state, row.error.startswith("This release stops all mail")) == ("failed", True)

@@ -209,7 +209,8 @@ def test_a_taken_port_and_a_taken_folder(start):
 
 def test_ctrl_c_in_the_middle_of_the_start_is_clean(start):
     demo = start(free_port())
-    until(lambda: demo.running("web"))
+    until(lambda: demo.running("web") or demo.process.poll() is not None)
+    assert demo.process.poll() is None, demo.output
 
     assert demo.stop(signal.SIGINT) == 0
     assert "Traceback" not in demo.output

@@ -21,11 +21,16 @@ class Waits(Protocol):
     """A row that a job takes: what a badge needs of it."""
 
     @property
-    def state(self) -> str: ...  # noqa: D102
+    def state(self) -> str:
+        """Return how it stands."""
+
     @property
-    def attempts(self) -> int: ...  # noqa: D102
+    def attempts(self) -> int:
+        """Return how often it was tried."""
+
     @property
-    def due_at(self) -> datetime: ...  # noqa: D102
+    def due_at(self) -> datetime:
+        """Return when it is tried next."""
 
 
 REASONS = {

@@ -1,0 +1,139 @@
+"""The tables: as the models say, there and back again, and each of a shop's behind the wall (I10)."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from psycopg import sql
+from sqlalchemy import Engine, text
+
+from app import db, schema
+from app.models import Base
+
+TENANT_TABLES = sorted(t.name for t in Base.metadata.sorted_tables if "shop_id" in t.columns)
+# No merchant's page reads these at all: secrets are opened by jobs and by the webhook doors.
+CLOSED = {"shop_tokens"}
+
+
+@pytest.fixture
+def scratch(house) -> Iterator[Engine]:
+    """A database of its own with nothing in it."""
+    url = db.engine().url
+    name = f"{url.database}_scratch"
+    server = url.set(drivername="postgresql", database="postgres").render_as_string(hide_password=False)
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    engine = db.make_engine(url.set(database=name).render_as_string(hide_password=False))
+    yield engine
+    engine.dispose()
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def differences(engine: Engine) -> list[object]:
+    """Return what a new migration would have to change for the models to be true."""
+    with engine.connect() as connection:
+        options = {"compare_type": True, "compare_server_default": True}
+        return list(compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata))
+
+
+def downgrade(engine: Engine, to: str) -> None:
+    with engine.begin() as connection:
+        config = schema._config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, to)
+
+
+def relations(engine: Engine) -> set[str]:
+    """Return everything that lies in our schema: tables, indexes, sequences, policies."""
+    query = (
+        "SELECT relkind || ' ' || relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+        "UNION ALL SELECT 'policy ' || tablename || '.' || policyname || qual || with_check FROM pg_policies "
+        "UNION ALL SELECT 'right ' || table_name || ' ' || privilege_type FROM information_schema.role_table_grants "
+        "WHERE grantee = 'cartwheel_tenant'"
+    )
+    with engine.connect() as connection:
+        return set(connection.scalars(text(query)))
+
+
+def test_models_and_migrations_agree(house):
+    assert differences(db.engine()) == []
+
+
+def test_the_way_back_leaves_nothing_and_the_way_up_again_everything(scratch):
+    schema.migrate(scratch)
+    first = relations(scratch)
+    downgrade(scratch, "base")
+    left = relations(scratch)
+    schema.migrate(scratch)
+
+    assert left == {"r alembic_version", "i alembic_version_pkc"}
+    assert relations(scratch) == first
+    assert differences(scratch) == []
+
+
+def test_migrating_stops_at_a_revision_that_is_asked_for(scratch):
+    schema.migrate(scratch, to="0001")
+
+    assert schema.is_current(scratch) == (schema.newest() == "0001")
+
+
+def test_every_table_of_a_shop_begins_its_key_with_the_shop():
+    keys = {t.name: [c.name for c in t.primary_key.columns] for t in Base.metadata.sorted_tables if "shop_id" in t.columns}
+
+    assert {name: key for name, key in keys.items() if key != ["shop_id", "id"]} == {}
+
+
+def test_every_unique_index_of_a_shops_table_holds_within_the_shop():
+    """Else one shop's row could refuse another's, and tell that it is there. A mail's token is random for all of them."""
+    unique = {
+        f"{table.name}.{index.name}": [c.name for c in index.columns]
+        for table in Base.metadata.sorted_tables
+        if "shop_id" in table.columns
+        for index in table.indexes
+        if index.unique
+    }
+
+    assert {name for name, columns in unique.items() if columns[0] != "shop_id"} == {"deliveries.uq_deliveries_token"}
+
+
+@pytest.mark.parametrize("table", sorted({*TENANT_TABLES, "shops"} - CLOSED))
+def test_every_table_of_a_shop_is_behind_the_wall(house, table):
+    """I10: row-level security is on, and its one policy lets the plain role at the rows of the shop that is set."""
+    column = "id" if table == "shops" else "shop_id"
+    with house() as session:
+        is_on = session.scalar(text("SELECT relrowsecurity FROM pg_class WHERE oid = to_regclass(:t)"), {"t": table})
+        policies = session.execute(
+            text("SELECT roles::text, cmd, permissive, qual, with_check FROM pg_policies WHERE tablename = :t"), {"t": table}
+        ).all()
+    rule = f"({column} = (NULLIF(current_setting('cartwheel.shop_id'::text, true), ''::text))::bigint)"
+
+    assert is_on
+    assert [tuple(p) for p in policies] == [("{cartwheel_tenant}", "ALL", "PERMISSIVE", rule, rule)]
+
+
+def test_the_plain_role_has_no_right_beyond_the_wall(house):
+    """What has no policy is closed altogether; a table that comes later must say which of the two it is."""
+    query = "SELECT DISTINCT table_name FROM information_schema.role_table_grants WHERE grantee IN ('cartwheel_tenant', 'PUBLIC')"
+    with house() as session:
+        open_tables = set(session.scalars(text(f"{query} AND table_schema = 'public'")))
+
+    assert open_tables == {*TENANT_TABLES, "shops", "demo_clock"} - CLOSED
+
+
+def test_the_plain_role_can_do_nothing_by_itself(house):
+    """It does not sign in, is no superuser, and does not pass by the policies."""
+    query = (
+        "SELECT rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolinherit FROM pg_roles WHERE rolname = :r"
+    )
+    with house() as session:
+        can_login, *powers, _ = session.execute(text(query), {"r": db.TENANT_ROLE}).one()
+        memberships = session.scalar(
+            text("SELECT count(*) FROM pg_auth_members WHERE member = to_regrole(:r)::oid"), {"r": db.TENANT_ROLE}
+        )
+
+    assert (can_login, powers, memberships) == (False, [False, False, False, False], 0)
