@@ -180,8 +180,8 @@ def inbox() -> Inbox:
 def _connect() -> psycopg.Connection[Any]:
     """Open a connection with all the engine's limits, and take it out of the engine's pool."""
     pooled = engine().raw_connection()
-    pooled.detach()
     connection = pooled.driver_connection
+    pooled.detach()
     assert isinstance(connection, psycopg.Connection)  # noqa: S101  (for the type checker)
     connection.autocommit = True
     return connection

@@ -100,10 +100,12 @@ def _answered_rings() -> Iterator:
 
     thread = threading.Thread(target=answer, daemon=True)
     thread.start()
-    yield lambda: count[0]
-    over.set()
-    thread.join()
-    client.close()
+    try:
+        yield lambda: count[0]
+    finally:
+        over.set()
+        thread.join()
+        client.close()
 
 
 def _stored(ground: rig.Rig) -> int:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
+from app import clock
 from app.web import create_app, directory
 from tests import builders
 
@@ -187,13 +188,18 @@ def test_redis_down_costs_nothing_but_the_ring(doors, monkeypatch):
     assert (post_shopify(app).status_code, stored(house)) == (200, 1)
 
 
-def test_same_webhook_fifty_times_at_once_is_one_row(doors):
+def test_same_webhook_fifty_times_at_once_is_one_row_and_one_effect(doors):
     """I3."""
     app, house, _ = doors
+    with house() as session:
+        body = json.dumps(builders.checkout_body("t1", clock.now(session))).encode()
     with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda _: post_shopify(app).status_code, range(50)))
+        answers = list(pool.map(lambda _: post_shopify(app, body).status_code, range(50)))
+    builders.work_off()
+    with house() as session:
+        effects = session.execute(text("SELECT (SELECT count(*) FROM enrollments), (SELECT count(*) FROM customers)")).one()
 
-    assert (set(answers), stored(house)) == ({200}, 1)
+    assert (set(answers), stored(house), tuple(effects)) == ({200}, 1, (1, 1))
 
 
 def test_two_orders_with_one_delivery_id_are_two_rows(doors):

@@ -25,7 +25,7 @@ DENIED = "InsufficientPrivilege"
 def companion_checkout(token: str, email: str, at: datetime) -> dict[str, Any]:
     """A checkout as our WooCommerce plugin will tell it."""
     return {
-        "token": token, "email": email, "currency": "EUR", "status": "active", "subtotal": "79.00", "total": "79.00",
+        "token": token, "email": email, "currency": "EUR", "status": "open", "subtotal": "79.00", "total": "79.00",
         "created_at_gmt": at.strftime("%Y-%m-%dT%H:%M:%S"), "updated_at_gmt": at.strftime("%Y-%m-%dT%H:%M:%S"),
         "items": [{"name": "Pebble", "quantity": 1, "price": "79.00", "product_id": 12}],
         "recovery_url": f"https://lamp-loft.example/checkout?cart={token}",
@@ -62,13 +62,13 @@ def _something(kind: sa.types.TypeEngine[Any]) -> Any:
 
 @pytest.fixture
 def two_shops(house: sessionmaker[Session], monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
-    """Tea & Tin with Alice, Lamp Loft with Charlie, both mailed once, and a row of both in every table."""
+    """Tea & Tin with Alice, Lamp Loft with Charlie, both mailed, and a row of both in every table."""
     for platform in PLATFORMS.values():
         monkeypatch.setattr(platform, "mint_coupon", lambda access, spec: f"made-{spec.code}")
     with house.begin() as session:
         tea, (lamp, _) = builders.tea_and_tin(session), builders.lamp_loft(session)
         tell(session, tea, lamp, clock.now(session))
-    for hours in (0, 1.1, 23):
+    for hours in (0, 25):  # the reminder is stale by then, the coupon leaves
         builders.skip_clock(house, timedelta(hours=hours))
         builders.work_off()
     with house.begin() as session:
@@ -145,35 +145,34 @@ def test_asking_for_the_other_shop_by_name_shows_nothing(house, two_shops):
         assert session.execute(text(joined)).scalar_one() == 0
 
 
-@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES.keys())
-def test_nothing_of_the_other_shop_is_changed_locked_or_deleted(house, two_shops, table):
+def test_nothing_of_the_other_shop_is_changed_locked_or_deleted(house, two_shops):
     """Where the role may write at all, the other shop's rows are not there for it; elsewhere it is refused."""
     tea, lamp = two_shops
     before = everything(house, lamp)
+    got, allowed = {}, {}
     with tenant_session(tea) as session:
-        mine = session.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-        got = {what: outcome(session, statement) for what, statement in attempts(table, lamp)}
+        for name, table in TABLES.items():
+            mine = session.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+            unseen, own = {0, DENIED}, {mine, DENIED}
+            for what, statement in attempts(table, lamp):
+                got[name, what] = outcome(session, statement)
+                allowed[name, what] = {"update without where": own, "give away": {DENIED}}.get(what, unseen)
 
-    assert {what: got[what] for what in ("update", "delete", "lock")}.items() <= {
-        (what, answer) for what in got for answer in (0, DENIED)
-    }
-    assert got["update without where"] in {mine, DENIED}
-    assert got["give away"] == DENIED
+    assert {which: answer for which, answer in got.items() if answer not in allowed[which]} == {}
     assert everything(house, lamp) == before
 
 
-@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES.keys())
-def test_nothing_is_slipped_into_the_other_shop(house, two_shops, table):
-    """Not a new row, and not a copy of one of the shop's own."""
+def test_nothing_is_slipped_into_the_other_shop(house, two_shops):
+    """Not even a copy of a row of one's own."""
     tea, lamp = two_shops
-    others = [c.name for c in table.columns if c.name not in {"shop_id", "id"}]
-    copy = sa.insert(table).from_select(
-        ["shop_id", *others], sa.select(sa.literal(lamp), *(table.c[name] for name in others)).limit(1)
-    )
+    answers = {}
     with tenant_session(tea) as session:
-        answer = outcome(session, copy)
+        for name, table in TABLES.items():
+            others = [c.name for c in table.columns if c.name not in {"shop_id", "id"}]
+            copy = sa.select(sa.literal(lamp), *(table.c[other] for other in others)).limit(1)
+            answers[name] = outcome(session, sa.insert(table).from_select(["shop_id", *others], copy))
 
-    assert answer == DENIED
+    assert {name: answer for name, answer in answers.items() if answer != DENIED} == {}
 
 
 def test_no_setting_is_left_on_the_pooled_connection(house, two_shops):
@@ -216,10 +215,12 @@ def test_a_request_inside_another_one_has_its_own_shop(house, two_shops):
         assert (seen, outer.execute(text("SELECT id FROM shops")).scalars().all()) == ([lamp], [tea])
 
 
-@pytest.mark.parametrize("column", ["body", "topic", "headers", "dedupe_key", "body_sha256", "platform", "received_at"])
-def test_what_a_shop_said_cannot_be_rewritten(house, two_shops, column):
+def test_what_a_shop_said_cannot_be_rewritten(house, two_shops):
+    columns = ("body", "topic", "headers", "dedupe_key", "body_sha256", "platform", "received_at", "triggered_at")
     with tenant_session(two_shops[0]) as session:
-        assert outcome(session, f"UPDATE webhooks SET {column} = {column}") == DENIED
+        answers = {outcome(session, f"UPDATE webhooks SET {column} = {column}") for column in columns}
+
+    assert answers == {DENIED}
 
 
 def test_a_webhook_can_be_set_due_again_and_nothing_else(house, two_shops):
@@ -235,26 +236,27 @@ def test_a_webhook_can_be_set_due_again_and_nothing_else(house, two_shops):
     assert (replayed, deleted) == (mine, DENIED)
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "SELECT secret FROM shop_tokens",
-        "SELECT count(*) FROM shop_tokens",
-        "UPDATE shop_tokens SET kind = kind",
-        "DELETE FROM shop_tokens",
-        "SELECT token_hash FROM sign_in_links",
-        "UPDATE shops SET state = 'active'",
-        "DELETE FROM shops",
-        "UPDATE demo_clock SET offset_seconds = 0",
-        "TRUNCATE customers",
-        "ALTER TABLE customers DISABLE ROW LEVEL SECURITY",
-        "DROP POLICY tenant ON customers",
-        "SELECT * FROM pg_authid",
-    ],
+OUT_OF_REACH = (
+    "SELECT secret FROM shop_tokens",
+    "SELECT count(*) FROM shop_tokens",
+    "UPDATE shop_tokens SET kind = kind",
+    "DELETE FROM shop_tokens",
+    "SELECT token_hash FROM sign_in_links",
+    "UPDATE shops SET state = 'active'",
+    "DELETE FROM shops",
+    "UPDATE demo_clock SET offset_seconds = 0",
+    "TRUNCATE customers",
+    "ALTER TABLE customers DISABLE ROW LEVEL SECURITY",
+    "DROP POLICY tenant ON customers",
+    "SELECT * FROM pg_authid",
 )
-def test_secrets_and_the_wall_itself_are_out_of_reach(house, two_shops, statement):
+
+
+def test_secrets_and_the_wall_itself_are_out_of_reach(house, two_shops):
     with tenant_session(two_shops[0]) as session:
-        assert outcome(session, statement) == DENIED
+        answers = {statement: outcome(session, statement) for statement in OUT_OF_REACH}
+
+    assert {statement: answer for statement, answer in answers.items() if answer != DENIED} == {}
 
 
 def test_what_belongs_to_no_shop_is_for_staff_only(house, two_shops):
