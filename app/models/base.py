@@ -43,6 +43,9 @@ class Claimable:
     error: Mapped[str | None]
 
 
-def due_index(table: str) -> Index:
-    """Return the index that a claim walks: waiting rows by due time, whatever else the table holds."""
-    return Index(f"ix_{table}_due", "due_at", postgresql_where=text("state = 'pending'"))
+def claim_indexes(table: str) -> tuple[Index, Index]:
+    """Return the indexes that a claim walks: waiting rows by due time, and leases that may have run out."""
+    return (
+        Index(f"ix_{table}_due", "due_at", postgresql_where=text("state = 'pending' AND lease_until IS NULL")),
+        Index(f"ix_{table}_lease", "lease_until", postgresql_where=text("state = 'pending' AND lease_until IS NOT NULL")),
+    )

@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import Base, Claimable, ShopRow, due_index
+from app.models.base import Base, Claimable, ShopRow, claim_indexes
 
 
 class DeliveryState(StrEnum):
@@ -36,7 +36,7 @@ class Delivery(ShopRow, Claimable, Base):
         # A step mails once (I5).
         Index("uq_deliveries_step", "shop_id", "enrollment_id", "step", unique=True),
         Index("uq_deliveries_token", "token", unique=True),
-        due_index("deliveries"),
+        *claim_indexes("deliveries"),
         Index("ix_deliveries_sending", "lease_until", postgresql_where=text("state = 'sending'")),
         Index("ix_deliveries_shop_state", "shop_id", "state", "id"),
         ForeignKeyConstraint(

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, Numeric, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import Base, Claimable, ShopRow, due_index
+from app.models.base import Base, Claimable, ShopRow, claim_indexes
 
 
 class EnrollmentState(StrEnum):
@@ -85,7 +85,7 @@ class ScheduledStep(ShopRow, Claimable, Base):
     __tablename__ = "scheduled_steps"
     __table_args__ = (
         Index("uq_scheduled_steps_step", "shop_id", "enrollment_id", "step_no", unique=True),
-        due_index("scheduled_steps"),
+        *claim_indexes("scheduled_steps"),
         ForeignKeyConstraint(
             ["shop_id", "enrollment_id"], ["enrollments.shop_id", "enrollments.id"], name="fk_scheduled_steps_enrollment"
         ),

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import Base, Claimable, ShopRow, due_index
+from app.models.base import Base, Claimable, ShopRow, claim_indexes
 
 
 class WebhookState(StrEnum):
@@ -27,7 +27,7 @@ class Webhook(ShopRow, Claimable, Base):
     __table_args__ = (
         # The same delivery any number of times is one row (I3, D12).
         Index("uq_webhooks_dedupe", "shop_id", "platform", "dedupe_key", unique=True),
-        due_index("webhooks"),
+        *claim_indexes("webhooks"),
         Index("ix_webhooks_shop_state", "shop_id", "state", "id"),
     )
 

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy import delete, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import Session
 
 from app import crypto
-from app.flows.engine import Decision, Exit, Finish, Schedule, SendEmail, SkipEmail
-from app.flows.vocabulary import Flow, Percent
+from app.flows.engine import Decision, Exit, Finish, Schedule, SendEmail, SkipEmail, wait_until
+from app.flows.snapshot import Snapshot
+from app.flows.vocabulary import Flow, Percent, Send, Wait
 from app.models import Coupon, DecisionRow, Delivery, DeliveryState, Enrollment, EnrollmentState, ScheduledStep, Shop
 from app.services.snapshots import Subject
 
@@ -129,6 +130,35 @@ def end(
         .execution_options(synchronize_session=False)
     )
     return set(skipped)
+
+
+def take_back(session: Session, shop: Shop, run: Enrollment, flow: Flow, snapshot: Snapshot, *, now: datetime) -> None:
+    """Let a run that was left go on before its first mail that did not go out; the row that said why not is taken back."""
+    session.execute(
+        delete(Delivery).where(
+            Delivery.shop_id == shop.id,
+            Delivery.enrollment_id == run.id,
+            Delivery.state == DeliveryState.SKIPPED,
+            Delivery.reason == run.reason,
+        )
+    )
+    told = set(session.scalars(select(Delivery.step).where(Delivery.shop_id == shop.id, Delivery.enrollment_id == run.id)))
+    step_no = next((n for n, step in enumerate(flow.steps) if isinstance(step, Send) and step.key not in told), None)
+    if step_no is None:
+        return
+    before = flow.steps[step_no - 1] if step_no else None
+    look = Schedule(step_no - 1, wait_until(before, snapshot)) if isinstance(before, Wait) else Schedule(step_no, now)
+    run.state, run.reason, run.ended_at = EnrollmentState.ACTIVE, None, None
+    session.execute(
+        delete(ScheduledStep).where(
+            ScheduledStep.shop_id == shop.id,
+            ScheduledStep.enrollment_id == run.id,
+            ScheduledStep.step_no == look.step_no,
+        )
+    )
+    session.flush()
+    decision = Decision((look,), "cart_refilled", snapshot.seen())
+    apply(session, shop, [Verdict(run, flow, look.step_no, decision, None)], now=now)
 
 
 def flows_of(session: Session, shop_id: int, runs: Sequence[Enrollment]) -> dict[tuple[str, int], Flow]:

@@ -6,7 +6,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.flows import read_flow
-from app.flows.engine import Decision, Exit, Schedule, decide, first_look, is_held_out, should_enter
+from app.flows.engine import Decision, Exit, Schedule, decide, first_look, is_held_out, should_enter, why_leave
 from app.flows.snapshot import Snapshot
 from app.flows.vocabulary import Flow
 from app.models import Arm, Checkout, Enrollment, EnrollmentState, FlowSettings, FlowVersion, ScheduledStep, Shop
@@ -22,6 +22,7 @@ def react(session: Session, shop: Shop, touched: Touched, *, now: datetime) -> N
         return
     for settings, flow in _live_flows(session, shop.id):
         _enter(session, shop, settings, flow, touched, now=now)
+    _refill(session, shop, touched, now=now)
     _update_runs(session, shop, touched, now=now)
 
 
@@ -84,6 +85,24 @@ def _candidates(session: Session, shop_id: int, settings: FlowSettings, touched:
         for token, customer_id, email in rows
         if customer_id is not None
     ]
+
+
+def _refill(session: Session, shop: Shop, touched: Touched, *, now: datetime) -> None:
+    """Take people back whose emptied cart was filled again; also when the news of the two came the other way round."""
+    query = select(Enrollment).where(
+        Enrollment.shop_id == shop.id,
+        Enrollment.state == EnrollmentState.EXITED,
+        Enrollment.reason == "cart_emptied",
+        Enrollment.episode.in_(touched.entering),
+    )
+    runs = list(session.scalars(query)) if touched.entering else []
+    if not runs:
+        return
+    flows = enrol.flows_of(session, shop.id, runs)
+    for run, snapshot in zip(runs, snapshots.load(session, shop, [Subject.of(r) for r in runs]), strict=True):
+        flow = flows[run.flow, run.version]
+        if why_leave(flow, snapshot) is None:
+            enrol.take_back(session, shop, run, flow, snapshot, now=now)
 
 
 def _update_runs(session: Session, shop: Shop, touched: Touched, *, now: datetime) -> None:

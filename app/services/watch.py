@@ -27,7 +27,8 @@ def waiting(session: Session) -> list[Waiting]:
         due, oldest = session.execute(
             text(
                 "SELECT count(*), coalesce(extract(epoch FROM now() - min(due_at)), 0) FROM "  # noqa: S608
-                f"(SELECT due_at FROM {table} WHERE state = 'pending' AND due_at <= now() ORDER BY due_at LIMIT {_MOST}) d"
+                f"(SELECT due_at FROM {table} WHERE state = 'pending' AND lease_until IS NULL AND due_at <= now() "
+                f"ORDER BY due_at LIMIT {_MOST}) d"
             )
         ).one()
         found.append(Waiting(kind, due, float(oldest)))

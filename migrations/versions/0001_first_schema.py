@@ -394,7 +394,20 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("shop_id", "id"),
     )
-    op.create_index("ix_webhooks_due", "webhooks", ["due_at"], unique=False, postgresql_where=sa.text("state = 'pending'"))
+    op.create_index(
+        "ix_webhooks_due",
+        "webhooks",
+        ["due_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending' AND lease_until IS NULL"),
+    )
+    op.create_index(
+        "ix_webhooks_lease",
+        "webhooks",
+        ["lease_until"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending' AND lease_until IS NOT NULL"),
+    )
     op.create_index("ix_webhooks_shop_state", "webhooks", ["shop_id", "state", "id"], unique=False)
     op.create_index("uq_webhooks_dedupe", "webhooks", ["shop_id", "platform", "dedupe_key"], unique=True)
     op.create_table(
@@ -464,7 +477,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("shop_id", "id"),
     )
     op.create_index(
-        "ix_deliveries_due", "deliveries", ["due_at"], unique=False, postgresql_where=sa.text("state = 'pending'")
+        "ix_deliveries_due",
+        "deliveries",
+        ["due_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending' AND lease_until IS NULL"),
+    )
+    op.create_index(
+        "ix_deliveries_lease",
+        "deliveries",
+        ["lease_until"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending' AND lease_until IS NOT NULL"),
     )
     op.create_index(
         "ix_deliveries_sending", "deliveries", ["lease_until"], unique=False, postgresql_where=sa.text("state = 'sending'")
@@ -491,7 +515,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("shop_id", "id"),
     )
     op.create_index(
-        "ix_scheduled_steps_due", "scheduled_steps", ["due_at"], unique=False, postgresql_where=sa.text("state = 'pending'")
+        "ix_scheduled_steps_due",
+        "scheduled_steps",
+        ["due_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending' AND lease_until IS NULL"),
+    )
+    op.create_index(
+        "ix_scheduled_steps_lease",
+        "scheduled_steps",
+        ["lease_until"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending' AND lease_until IS NOT NULL"),
     )
     op.create_index("uq_scheduled_steps_step", "scheduled_steps", ["shop_id", "enrollment_id", "step_no"], unique=True)
     _wall()
@@ -499,13 +534,29 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("uq_scheduled_steps_step", table_name="scheduled_steps")
-    op.drop_index("ix_scheduled_steps_due", table_name="scheduled_steps", postgresql_where=sa.text("state = 'pending'"))
+    op.drop_index(
+        "ix_scheduled_steps_lease",
+        table_name="scheduled_steps",
+        postgresql_where=sa.text("state = 'pending' AND lease_until IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_scheduled_steps_due",
+        table_name="scheduled_steps",
+        postgresql_where=sa.text("state = 'pending' AND lease_until IS NULL"),
+    )
     op.drop_table("scheduled_steps")
     op.drop_index("uq_deliveries_token", table_name="deliveries")
     op.drop_index("uq_deliveries_step", table_name="deliveries")
     op.drop_index("ix_deliveries_shop_state", table_name="deliveries")
     op.drop_index("ix_deliveries_sending", table_name="deliveries", postgresql_where=sa.text("state = 'sending'"))
-    op.drop_index("ix_deliveries_due", table_name="deliveries", postgresql_where=sa.text("state = 'pending'"))
+    op.drop_index(
+        "ix_deliveries_lease",
+        table_name="deliveries",
+        postgresql_where=sa.text("state = 'pending' AND lease_until IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_deliveries_due", table_name="deliveries", postgresql_where=sa.text("state = 'pending' AND lease_until IS NULL")
+    )
     op.drop_table("deliveries")
     op.drop_index("ix_decisions_enrollment", table_name="decisions")
     op.drop_table("decisions")
@@ -514,7 +565,12 @@ def downgrade() -> None:
     op.drop_table("coupons")
     op.drop_index("uq_webhooks_dedupe", table_name="webhooks")
     op.drop_index("ix_webhooks_shop_state", table_name="webhooks")
-    op.drop_index("ix_webhooks_due", table_name="webhooks", postgresql_where=sa.text("state = 'pending'"))
+    op.drop_index(
+        "ix_webhooks_lease", table_name="webhooks", postgresql_where=sa.text("state = 'pending' AND lease_until IS NOT NULL")
+    )
+    op.drop_index(
+        "ix_webhooks_due", table_name="webhooks", postgresql_where=sa.text("state = 'pending' AND lease_until IS NULL")
+    )
     op.drop_table("webhooks")
     op.drop_index("uq_suppressions_address", table_name="suppressions")
     op.drop_table("suppressions")

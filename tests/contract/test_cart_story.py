@@ -288,3 +288,34 @@ def test_request_to_be_forgotten_stops_the_mail_and_stays_visible_until_it_can_b
 
     assert builders.ledger(house) == [("reminder", "skipped", "person_gone")]
     assert (row.state, row.error.startswith("This release stops all mail")) == ("failed", True)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (2, 1, 0), (1, 0, 2)])
+def test_emptied_and_refilled_cart_is_followed_again_in_whatever_order_the_news_comes(shop, order):
+    house, shop_id, now = shop
+    states = [
+        builders.checkout_body("t1", now, quantity=2),
+        builders.checkout_body("t1", now + timedelta(minutes=5), quantity=0, started_at=now),
+        builders.checkout_body("t1", now + timedelta(minutes=10), quantity=1, started_at=now),
+    ]
+    for n in order:
+        receive(house, shop_id, "checkouts/update", states[n], f"w{n}")
+    later(house, minutes=69)
+    assert builders.ledger(house) == []
+
+    later(house, minutes=2)
+    assert builders.ledger(house) == [("reminder", "sent", None)]
+
+
+def test_cart_emptied_after_the_reminder_and_refilled_gets_only_the_coupon(shop):
+    house, shop_id, now = shop
+    receive(house, shop_id, "checkouts/update", builders.checkout_body("t1", now), "w1")
+    later(house, hours=1, minutes=1)
+    emptied = builders.checkout_body("t1", now + timedelta(hours=2), quantity=0, started_at=now)
+    receive(house, shop_id, "checkouts/update", emptied, "w2")
+    assert builders.ledger(house)[1:] == [("coupon", "skipped", "cart_emptied")]
+
+    refilled = builders.checkout_body("t1", now + timedelta(hours=3), quantity=1, started_at=now)
+    receive(house, shop_id, "checkouts/update", refilled, "w3")
+    later(house, hours=27)
+    assert builders.ledger(house) == [("reminder", "sent", None), ("coupon", "sent", None)]
