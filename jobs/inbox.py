@@ -4,27 +4,23 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.domain.errors import BadPayload
-from app.domain.events import CustomerRedacted, DataRequested, Event, ShopRedacted
+from app.domain.events import Event
 from app.domain.json_input import parse_json
 from app.models import Shop, Webhook, WebhookState, claims
 from app.queues import QueueName
-from app.services import react
+from app.services import erase, forgotten, react
+from app.services.erasing import SHOP_REASON
 from app.services.ingest import Fact, ingest, lock_shop
 from integrations import PLATFORMS
+from jobs import compliance
 from jobs import drain as draining
-
-# What the law asks and this release cannot do yet stays visible and replayable, instead of ending as "done".
-_ERASE = "This release stops all mail to the person but cannot erase them yet. Replay this when the release that can is in."
-_OWED: dict[type[Event], str] = {
-    DataRequested: "This release cannot export a shopper's data yet. Replay this when the release that can is in.",
-    CustomerRedacted: _ERASE,
-    ShopRedacted: "This release cannot erase a shop yet. Replay this when the release that can is in.",
-}
+from jobs.compliance import End
 
 
 def drain() -> None:
@@ -43,40 +39,78 @@ def work(session: Session, webhooks: Sequence[Webhook], now: datetime) -> None:
 
 def _work_shop(session: Session, shop_id: int, webhooks: Sequence[Webhook], now: datetime) -> None:
     lock_shop(session, shop_id)
-    shop = session.scalars(select(Shop).where(Shop.id == shop_id)).one()
-    facts: list[Fact] = []
-    ends: dict[tuple[str, str | None], list[Webhook]] = defaultdict(list)
+    shop = session.scalars(select(Shop).where(Shop.id == shop_id), execution_options={"populate_existing": True}).one()
+    ends: dict[End, list[Webhook]] = defaultdict(list)
+    told: list[tuple[Webhook, list[Event]]] = []
     for webhook in webhooks:
         try:
             events = _events(webhook)
         except BadPayload as exc:
             # The same body cannot be read better tomorrow: no tries, failed at once, replayable when we can.
-            ends[WebhookState.FAILED, str(exc)].append(webhook)
+            ends[_unread(session, shop, webhook, WebhookState.FAILED, str(exc))].append(webhook)
             continue
-        facts += [Fact(event, webhook.id) for event in events]
-        ends[_end(events)].append(webhook)
+        # A request to forget comes first: what else is in the batch may be from before it.
+        if request := compliance.asks(events):
+            ends[compliance.answer(session, shop, webhook, request, now=now)].append(webhook)
+        else:
+            told.append((webhook, events))
+    _fold(session, shop, told, ends, now)
+    for end, rows in ends.items():
+        claims.finish(session, Webhook, rows, _values(end))
+
+
+def _fold(
+    session: Session,
+    shop: Shop,
+    told: Sequence[tuple[Webhook, list[Event]]],
+    ends: dict[End, list[Webhook]],
+    now: datetime,
+) -> None:
+    """Take in what may be taken in, and say how each webhook ends."""
+    if erase.is_erased(shop):
+        ends[End(WebhookState.IGNORED, SHOP_REASON, is_erased=True)] += [webhook for webhook, _ in told]
+        return
+    late = forgotten.late(session, shop, [event for _, events in told for event in events], now=now)
+    facts: list[Fact] = []
+    for webhook, events in told:
+        news = [event for event in events if id(event) not in late]
+        facts += [Fact(event, webhook.id) for event in news]
+        if news:
+            ends[End(WebhookState.DONE)].append(webhook)
+        elif events:
+            ends[End(WebhookState.IGNORED, forgotten.REASON, is_erased=True)].append(webhook)
+        else:
+            ends[_unread(session, shop, webhook, WebhookState.IGNORED, "Nothing here uses this topic.")].append(webhook)
     if facts:
         react.react(session, shop, ingest(session, shop, facts, now=now), now=now)
-    for (state, error), rows in ends.items():
-        values = {
-            "state": state,
-            "error": error,
-            "error_class": BadPayload.__name__ if error and state == "failed" else None,
-        }
-        claims.finish(session, Webhook, rows, {**values, "processed_at": func.now()})
 
 
-def _end(events: Sequence[Event]) -> tuple[WebhookState, str | None]:
-    """Say how a webhook that was understood ends."""
-    if not events:
-        return WebhookState.IGNORED, "Nothing here uses this topic."
-    owed = next((_OWED[type(event)] for event in events if type(event) in _OWED), None)
-    return (WebhookState.FAILED, owed) if owed else (WebhookState.DONE, None)
+def _unread(session: Session, shop: Shop, webhook: Webhook, state: WebhookState, why: str) -> End:
+    """Say how a webhook ends that gave no events; one that comes late and holds a forgotten address is not kept."""
+    if not erase.is_erased(shop) and forgotten.is_named_in(session, shop, webhook.body, _told_at(webhook)):
+        return End(WebhookState.IGNORED, forgotten.REASON, is_erased=True)
+    return End(state, why, is_erased=erase.is_erased(shop))
+
+
+def _values(end: End) -> dict[str, Any]:
+    """Return what is written into a webhook that ends so."""
+    values: dict[str, Any] = {"state": end.state, "error": end.error, "error_class": None}
+    if end.state == WebhookState.FAILED:
+        values["error_class"] = BadPayload.__name__
+    if end.is_erased:
+        values |= {"body": None, "headers": {}}
+    if end.due_at is not None:
+        return values | {"due_at": end.due_at}
+    return values | {"processed_at": func.now()}
 
 
 def _events(webhook: Webhook) -> list[Event]:
     if webhook.body is None:
         raise BadPayload("Its content was erased.")
-    at = webhook.triggered_at or webhook.received_at
+    at = _told_at(webhook)
     events = PLATFORMS[webhook.platform].normalise(webhook.topic, parse_json(webhook.body), at=at)
     return [replace(event, told_at=at) for event in events]
+
+
+def _told_at(webhook: Webhook) -> datetime:
+    return webhook.triggered_at or webhook.received_at

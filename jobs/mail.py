@@ -16,7 +16,7 @@ from app.domain.backoff import MAIL_WAITS, backoff
 from app.domain.errors import Ambiguous, NotAllowed, Permanent, Transient
 from app.domain.outcomes import Again, Failed, Outcome, Sent, Unknown
 from app.domain.ports import Mail, MailTransport
-from app.log import get_logger
+from app.log import fault, get_logger
 from app.models import Delivery, claims
 from app.queues import QueueName, ring
 from app.services import ledger
@@ -26,6 +26,8 @@ from jobs.prepare import Ready, prepare
 
 BATCH = 20  # mails between the claim and the record: as many are `unknown` after a crash where the provider cannot be asked
 NOT_ALLOWED_WAIT = timedelta(minutes=15)  # a refused key is mended by a person, not by trying
+
+_POISON = Failed(f"{claims.MOST_DEATHS} processes died while working on it.")
 
 log = get_logger()
 _rng = SystemRandom()
@@ -58,7 +60,10 @@ def send_batch(transport: MailTransport, stamp: Stamp) -> int:
     with sessions().begin() as session:
         stamp.now = clock.now(session)
         taken = claims.claim(session, Delivery, limit=BATCH, lease=_lease(), now=stamp.now)
-    ready, undone = prepare(taken)
+        poison = [d for d in taken if d.deaths >= claims.MOST_DEATHS]
+        for delivery in poison:
+            ledger.record(session, delivery, _POISON, now=stamp.now)
+    ready, undone = prepare([d for d in taken if d not in poison])
     for delivery, outcome in undone:
         _record(delivery, outcome)
     # Half a lease is kept for the last hand-over: what is begun later might be settled by another worker meanwhile.
@@ -80,7 +85,7 @@ def settle_stuck(transport: MailTransport) -> None:
         outcome: Outcome = Unknown("The process that handed it over died before it heard the answer.")
         if was_sent is not None:
             not_gone = Again("The process that handed it over died; the mail had not gone out.", timedelta(0))
-            outcome = Sent("found") if was_sent else not_gone
+            outcome = Sent("found") if was_sent else _POISON if delivery.deaths >= claims.MOST_DEATHS else not_gone
         log.warning("mail.settled", delivery_id=delivery.id, shop_id=delivery.shop_id, outcome=type(outcome).__name__)
         _record(delivery, outcome)
 
@@ -98,8 +103,8 @@ def hand_over(transport: MailTransport, mail: Mail, attempt: int) -> Outcome:
         return Again(str(exc), wait) if wait else Failed(str(exc))
     except Ambiguous as exc:
         return Unknown(str(exc))
-    except Exception as exc:
-        log.error("mail.transport_broke", delivery_id=mail.key, exc_info=exc)
+    except Exception as exc:  # noqa: BLE001  (a fault of an adapter may come after the bytes left)
+        fault("mail.transport_broke", exc, delivery_id=mail.key)
         return Unknown(f"The transport broke ({type(exc).__name__}).")
 
 

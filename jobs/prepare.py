@@ -16,7 +16,7 @@ from app.domain.mailing import Rendered
 from app.domain.outcomes import Again, Failed, Outcome
 from app.domain.people import greeting_name
 from app.domain.ports import CouponSpec, Mail, ShopAccess
-from app.log import get_logger
+from app.log import fault
 from app.models import CouponState, Delivery, Shop, TokenKind, claims
 from app.services import content, ledger, render
 from app.services.content import Draft
@@ -24,7 +24,6 @@ from integrations import PLATFORMS
 
 NOT_ALLOWED_WAIT = timedelta(minutes=15)  # the shop withdrew a right: a person mends that
 
-log = get_logger()
 _rng = SystemRandom()
 
 
@@ -123,8 +122,8 @@ def _render(draft: Draft) -> Ready | Outcome:
         return Ready(draft.delivery, _mail(draft, render.render(filled), filled.unsubscribe_url))
     except CartwheelError as exc:
         return Failed(str(exc))
-    except Exception as exc:
-        log.error("mail.not_rendered", delivery_id=draft.delivery.id, shop_id=draft.shop.id, exc_info=exc)
+    except Exception as exc:  # noqa: BLE001  (our own fault: it may be mended before the last try)
+        fault("mail.not_rendered", exc, delivery_id=draft.delivery.id, shop_id=draft.shop.id)
         wait = backoff(draft.delivery.attempts, MAIL_WAITS, _rng)
         reason = f"It could not be rendered ({type(exc).__name__})."
         return Again(reason, wait) if wait else Failed(reason)

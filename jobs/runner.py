@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.flows.engine import Schedule, decide
-from app.models import Enrollment, ScheduledStep, Shop, claims
+from app.models import Enrollment, EnrollmentState, ScheduledStep, Shop, claims
 from app.queues import QueueName, ring
 from app.services import enrol, people, snapshots
 from app.services.enrol import Verdict
@@ -18,7 +18,7 @@ from jobs import drain as draining
 
 def drain() -> None:
     """Work off the steps that are due; RQ calls it by name."""
-    if draining.drain(draining.Work(queue=QueueName.STEPS, model=ScheduledStep, do=work)):
+    if draining.drain(draining.Work(queue=QueueName.STEPS, model=ScheduledStep, do=work, give_up=give_up)):
         ring(QueueName.MAIL)
 
 
@@ -29,6 +29,11 @@ def work(session: Session, steps: Sequence[ScheduledStep], now: datetime) -> Non
         by_shop[step.shop_id].append(step)
     for shop_id in sorted(by_shop):
         _work_shop(session, shop_id, by_shop[shop_id], now)
+
+
+def give_up(session: Session, step: ScheduledStep, now: datetime) -> None:
+    """End the run of a step that failed for good: it must not look as if it went on."""
+    enrol.end(session, step.shop_id, [step.enrollment_id], state=EnrollmentState.EXITED, reason="step_failed", now=now)
 
 
 def _work_shop(session: Session, shop_id: int, steps: Sequence[ScheduledStep], now: datetime) -> None:

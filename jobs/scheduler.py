@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from app import clock, log
 from app.config import settings
 from app.db import sessions
-from app.models import Delivery, ScheduledStep, Webhook, claims
+from app.models import Delivery, Erasure, ScheduledStep, Webhook, claims
 from app.queues import QueueName, ring
-from app.services import ledger, watch
+from app.services import ledger, retention, watch
 
 TICK = 1.0  # seconds
 
@@ -35,6 +35,8 @@ RULES = (
     Rule(QueueName.STEPS, lambda session, now: claims.is_anything_due(session, ScheduledStep, now)),
     Rule(QueueName.MAIL, lambda session, now: claims.is_anything_due(session, Delivery, now)),
     Rule(QueueName.MAIL, lambda session, _now: ledger.is_any_stuck(session)),
+    Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Erasure, now)),
+    Rule(QueueName.HOUSEKEEPING, lambda session, _now: retention.is_due(session)),  # once an hour
 )
 
 

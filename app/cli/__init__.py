@@ -26,6 +26,7 @@ _COMMANDS = {
     "flow": "app.cli.flow:group",
     "webhook": "app.cli.webhook:group",
     "mail": "app.cli.mail:group",
+    "customer": "app.cli.customer:group",
     "keys": "app.cli.keys:group",
 }
 

@@ -37,6 +37,20 @@ class Member:
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
+_asked_to_stop = threading.Event()
+
+
+def remember_signals() -> None:
+    """Remember SIGINT and SIGTERM, for `keep_running`: raised as an exception, one can get lost, or come in a bad moment."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: _asked_to_stop.set())
+
+
+def is_asked_to_stop() -> bool:
+    """Whether a signal came that nobody has heeded yet."""
+    return _asked_to_stop.is_set()
+
+
 def keep_running(
     members: Sequence[Member], environ: Mapping[str, str], *, when_started: Callable[[], bool] | None = None
 ) -> int:
@@ -44,6 +58,8 @@ def keep_running(
 
     `when_started` is called in a thread of its own; when it returns False everything is stopped, and 3 is returned.
     """
+    if is_asked_to_stop():
+        return 0
     log = _Log(sys.stderr)
     manager = _Manager(log)
     failed = threading.Event()
@@ -60,8 +76,12 @@ def keep_running(
         command = _LOOP.format(parent=os.getpid(), command=command_line(*member.arguments))
         manager.add_process(member.name, command, env={**shared, **member.extra})
     signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    manager.loop()
-    stopped_by_signal = manager.returncode in {130, 143}
+    try:
+        manager.loop()
+    except BaseException:
+        manager.give_up()  # or this process would wait for its children for ever, and they for it
+        raise
+    stopped_by_signal = manager.returncode in {130, 143} or _asked_to_stop.is_set()
     return 3 if failed.is_set() or not stopped_by_signal else 0
 
 
@@ -84,6 +104,12 @@ class _Manager(Manager):  # type: ignore[misc]  # honcho has no types
         if self._all_started():
             super().terminate()
 
+    def give_up(self) -> None:
+        """Kill what was started."""
+        started = {name: process for name, process in self._processes.items() if "pid" in process}  # type: ignore[has-type]
+        self._processes = started
+        self.kill()
+
 
 class _Log(Printer):  # type: ignore[misc]
     """Prints our processes' lines, and none of honcho's own."""
@@ -92,11 +118,12 @@ class _Log(Printer):  # type: ignore[misc]
     when_first: Callable[[], Any] | None = None
 
     def write(self, message: Any) -> None:
-        if self.when_first is not None:
-            # Not before: a thread that runs while honcho forks could leave a lock held in the children.
-            self.when_first()
-            self.when_first = None
-        if self.manager is not None and self.manager.is_asked_to_stop:
+        # Not before: a thread that runs while honcho forks could leave a lock held in the children. Taken away before it is
+        # called: a signal may come in between, and its handler writes, too.
+        first, self.when_first = self.when_first, None
+        if first is not None:
+            first()
+        if self.manager is not None and (self.manager.is_asked_to_stop or _asked_to_stop.is_set()):
             self.manager.terminate()
         if message.name == honcho.manager.SYSTEM_PRINTER_NAME:
             return

@@ -2,14 +2,12 @@
 
 import fcntl
 import os
-import signal
 import webbrowser
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import SubprocessError
-from types import FrameType
 
 from rich.console import Console
 from rich.panel import Panel
@@ -17,7 +15,7 @@ from rich.text import Text
 
 from app import db, schema
 from app.cli.doors import wait_for
-from app.cli.family import Member, keep_running
+from app.cli.family import Member, is_asked_to_stop, keep_running, remember_signals
 from app.cli.output import say
 from app.config import load_settings
 from app.domain.errors import CartwheelError
@@ -47,16 +45,13 @@ def run_one_machine() -> int:
         )
     config = load_settings(dict(_UNKNOWN_YET))  # what is wrong is said before anything starts
     data_dir = config.data_dir.absolute()
-    try:
-        with alone(data_dir), own_servers(data_dir) as running:
-            load_settings({"DATABASE_URL": running.database_url, "REDIS_URL": running.redis_url})
-            schema.migrate(db.engine())
-            db.engine().dispose()
-            local = f"http://{'127.0.0.1' if config.host == '0.0.0.0' else config.host}:{config.port}"  # noqa: S104
-            box = Box({"Address": config.public_url, "Listens on": local}, "Ctrl-C stops it; the data stays.")
-            code = keep_running(PROCESSES, os.environ, when_started=lambda: box.show_when_ready([f"{local}/readyz"]))
-    except KeyboardInterrupt:
-        code = 0
+    with alone(data_dir), own_servers(data_dir) as running:
+        load_settings({"DATABASE_URL": running.database_url, "REDIS_URL": running.redis_url})
+        schema.migrate(db.engine())
+        db.engine().dispose()
+        local = f"http://{'127.0.0.1' if config.host == '0.0.0.0' else config.host}:{config.port}"  # noqa: S104
+        box = Box({"Address": config.public_url, "Listens on": local}, "Ctrl-C stops it; the data stays.")
+        code = keep_running(PROCESSES, os.environ, when_started=lambda: box.show_when_ready([f"{local}/readyz"]))
     say(f"Stopped. The data stays in {data_dir}.")
     return code
 
@@ -70,49 +65,48 @@ def alone(data_dir: Path) -> Iterator[None]:
     """
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        with (data_dir / "lock").open("a+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as exc:
-                lock.seek(0)
-                raise CartwheelError(
-                    f"Cartwheel runs on {data_dir} already (process {lock.read().strip()}). "
-                    "Stop it with Ctrl-C there, or choose another folder for this one."
-                ) from exc
-            lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
-            yield
+        lock = (data_dir / "lock").open("a+")
     except OSError as exc:
         raise CartwheelError(f"The folder {data_dir} cannot be used: {exc.strerror}. Choose another.") from exc
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            lock.seek(0)
+            raise CartwheelError(
+                f"Cartwheel runs on {data_dir} already (process {lock.read().strip()}). "
+                "Stop it with Ctrl-C there, or choose another folder for this one."
+            ) from exc
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 @contextmanager
 def own_servers(data_dir: Path) -> Iterator[Servers]:
-    """Run the embedded servers; SIGTERM raises KeyboardInterrupt from here on, but not while one of them starts."""
+    """Run the embedded servers. SIGINT and SIGTERM are remembered from here on, until `keep_running` heeds them."""
     say("Starting the database and the queue...")
-    asked: list[int] = []
-
-    def remember(number: int, _frame: FrameType | None) -> None:
-        asked.append(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, remember)
+    remember_signals()
+    is_up = False
     try:
         with servers(data_dir) as running:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.default_int_handler)
-            if asked:
-                raise KeyboardInterrupt
+            is_up = True
             yield running
     except SubprocessError as exc:
+        if is_asked_to_stop():  # a terminal sends Ctrl-C to everything in it, also to what was making the database
+            say("Stopped.")
+            raise SystemExit(0) from exc
+        if is_up:
+            raise CartwheelError("A server did not stop in time. The next start takes it over; nothing is lost.") from exc
         raise CartwheelError(
             f"The embedded PostgreSQL did not start in {data_dir}. Its log, if any, is {data_dir / 'postgres' / 'log'}; "
             "the folder, and those above it, must be open to the user it runs as (docs/operating.md)."
         ) from exc
     finally:
-        if (data_dir / "postgres" / "postmaster.pid").exists():  # interrupted between its start and the end of our part
-            stop_postgres((data_dir / "postgres").resolve())
+        if not is_up:  # it may have started, and then something failed
+            with suppress(SubprocessError, ImportError):
+                stop_postgres((data_dir / "postgres").resolve())
 
 
 @dataclass(frozen=True, slots=True)

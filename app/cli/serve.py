@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from flask import Flask
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
-_QUEUES = ("inbox", "steps", "mail")  # app.queues has the truth; importing it would load RQ, for a parent that only waits
+# app.queues has the truth; importing it would load RQ, for a parent that only waits.
+_QUEUES = ("inbox", "steps", "mail", "housekeeping")
 _PORT = click.IntRange(1, 65535)
 _SHOPS_PATIENCE = 30.0  # seconds
 
@@ -28,6 +30,7 @@ _SHOPS_PATIENCE = 30.0  # seconds
 @click.option("--open", "open_browser", is_flag=True, help="Open the admin in a browser.")
 def demo(port: int, data_dir: Path | None, open_browser: bool) -> None:
     """Run everything on this machine, with two pretend shops. Ctrl-C stops it; the data stays."""
+    _stop_at_once_on_signals()
     from app.demo.parent import run_demo
 
     checkout = _ROOT if (_ROOT / "pyproject.toml").exists() else Path.cwd()
@@ -41,6 +44,7 @@ def run() -> None:
     Database, queue, web, workers and scheduler. The settings come from the environment; DATABASE_URL and REDIS_URL are
     its own.
     """
+    _stop_at_once_on_signals()
     from app.cli.machine import run_one_machine
 
     sys.exit(run_one_machine())
@@ -66,7 +70,7 @@ def web(workers: int) -> None:
 @click.command()
 @click.argument("queue", required=False, type=click.Choice(_QUEUES))
 def worker(queue: str | None) -> None:
-    """Work one queue: inbox, steps or mail. Without a name: one process for each, restarted when one dies."""
+    """Work one queue: inbox, steps, mail or housekeeping. Without a name: one process for each, restarted when one dies."""
     if queue is None:
         sys.exit(_all_workers())
     from app.cli.boot import refuse_unless_ready
@@ -140,6 +144,17 @@ def load_app() -> "Flask":
     from app.web import create_app
 
     return create_app()
+
+
+def _stop_at_once_on_signals() -> None:
+    """Until something is started there is nothing to end; Python's own KeyboardInterrupt can get lost inside an import."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        os.write(2, b"Stopped.\n")
+        os._exit(0)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
 
 
 def _all_workers() -> int:

@@ -71,11 +71,8 @@ def run_demo(port: int, data_dir: Path, *, open_browser: bool = False) -> int:
         CartwheelError: it runs already, a server does not start, or no port is free.
     """
     data_dir = data_dir.absolute()
-    try:
-        with alone(data_dir):
-            code = _run(port, data_dir, open_browser=open_browser)
-    except KeyboardInterrupt:
-        code = 0
+    with alone(data_dir):
+        code = _run(port, data_dir, open_browser=open_browser)
     say(f"Stopped. The data stays in {data_dir}.")
     return code
 

@@ -12,11 +12,13 @@ from flask import Blueprint, Response, request
 from app.demo.faults import ApiFaults
 from app.demo.graphql import Document, GraphQLError, Selection, project, read
 from app.demo.shopify import API_VERSION, ShopifyShop
-from app.demo.shopify_resolvers import RESOLVERS
+from app.demo.shopify_oauth import OAuthError, TokenDesk
+from app.demo.shopify_resolvers import RESOLVERS, SCOPES
 
 _BUCKET = 2000.0  # points; Shopify's answer on a real store
 _RESTORE = 100.0  # points a second, on its standard plan
 _MUTATION_COST = 10
+_DEEPEST = 30  # nested braces
 _REFUSED = "[API] Invalid API key or access token (unrecognized login or wrong password)"
 
 
@@ -26,6 +28,7 @@ class AdminApi:
     def __init__(self, shop: ShopifyShop) -> None:
         self.shop = shop
         self.faults = ApiFaults()
+        self.desk = TokenDesk(shop.catalogue.domain, shop.config.shopify_client_secret, SCOPES)
         self._lock = Lock()
         self._points = _BUCKET
         self._filled_at = time.monotonic()
@@ -41,6 +44,7 @@ class AdminApi:
         """Make the routes, under the shop's own path."""
         routes = Blueprint("shopify_admin", __name__)
         routes.post("/shopify/admin/api/<version>/graphql.json")(self._post)
+        routes.post("/shopify/admin/oauth/access_token")(self._give_tokens)
         return routes
 
     def _post(self, version: str) -> Response:
@@ -54,11 +58,27 @@ class AdminApi:
         answer = self.answer(payload.get("query") or "", payload.get("variables") or {}, payload.get("operationName"))
         return _json({"errors": "Bad Gateway"}, 502) if self.faults.take("lose") else _json(answer)
 
+    def _give_tokens(self) -> Response:
+        time.sleep(self.faults.delay)
+        if self.desk.faults.throttle:
+            self.desk.faults.throttle -= 1
+            refused = _json({"errors": "Too Many Requests"}, 429)
+            refused.headers["Retry-After"] = "2"
+            return refused
+        try:
+            tokens = self.desk.answer(request.get_json(force=True))
+        except OAuthError as exc:
+            return _json({"error": exc.code, "error_description": "The request was refused."}, exc.status)
+        if self.desk.faults.lose:
+            self.desk.faults.lose -= 1
+            return _json({"errors": "Bad Gateway"}, 502)
+        return _json(tokens)
+
     def answer(self, query: str, variables: Mapping[str, Any], operation_name: str | None = None) -> dict[str, Any]:
         """Answer one query as Shopify does: faults of the query and throttling are HTTP 200 too."""
         try:
             document = read(query, variables, operation_name)
-            cost = _MUTATION_COST if document.operation == "mutation" else _objects(document.selections)
+            cost = _MUTATION_COST if document.operation == "mutation" else _objects(document.selections, document.fragments)
             if self.faults.take("throttle") or not self._pay(cost):
                 return {"errors": [_error("Throttled", "THROTTLED")], "extensions": self._cost(cost, None)}
             data = {field.alias: self._resolve(field, document) for field in document.selections}
@@ -78,8 +98,8 @@ class AdminApi:
         return project(value, field.selections, document.fragments)
 
     def _is_allowed(self, token: str) -> bool:
-        expected = self.shop.config.shopify_access_token
-        return not self.faults.is_revoked and compare_digest(token.encode(), expected.encode())
+        is_fixed = compare_digest(token.encode(), self.shop.config.shopify_access_token.encode())
+        return not self.faults.is_revoked and (is_fixed or self.desk.is_alive(token))
 
     def _pay(self, cost: float) -> bool:
         with self._lock:
@@ -92,16 +112,23 @@ class AdminApi:
             return True
 
     def _cost(self, requested: float, actual: float | None) -> dict[str, Any]:
-        available = int(self._points) if actual is not None else 0
+        # A throttled answer shows less than was asked for, also when a test throttled it with a full bucket.
+        available = int(self._points) if actual is not None else max(0, min(int(self._points), int(requested) - 1))
         status = {"maximumAvailable": _BUCKET, "currentlyAvailable": available, "restoreRate": _RESTORE}
         return {
             "cost": {"requestedQueryCost": requested, "actualQueryCost": actual, "throttleStatus": status},
         }
 
 
-def _objects(selections: list[Selection]) -> int:
+def _objects(selections: list[Selection], fragments: Mapping[str, Selection], depth: int = 0) -> int:
     """Count the objects asked for: what a query costs, lists aside."""
-    return sum(1 + _objects(each.selections) for each in selections if each.selections)
+    if depth > _DEEPEST:
+        raise GraphQLError("Query has too many levels", "MAX_DEPTH")
+    total = 0
+    for each in selections:
+        inner = fragments[each.fragment].selections if each.fragment in fragments else each.selections
+        total += bool(each.name and inner) + _objects(inner, fragments, depth + 1)
+    return total
 
 
 def _error(message: str, code: str) -> dict[str, Any]:

@@ -3,21 +3,25 @@
 The data has the fields of Shopify's schema 2026-10, with `__typename` where a type is one of several.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
 
 from app.demo.shopify import API_VERSION, ShopifyShop
 from app.demo.shopify_bodies import SHOP_ID
+from app.demo.shopify_people import add_tags, customer_by_identifier, remove_tags, update_consent
+from app.demo.shopify_sales import (
+    abandoned_checkouts,
+    count_checkouts,
+    count_customers,
+    count_orders,
+    orders,
+    orders_of_customer,
+)
+from app.demo.shopify_wares import products, webhook_subscriptions
+from app.demo.shopify_words import Answer, Arguments, fault, gid, read_time, spell, whole
 from app.demo.store import Coupon, Customer
 
-Arguments = Mapping[str, Any]
-Answer = dict[str, Any]
-
-_CONSENT_STATES = {"SUBSCRIBED", "UNSUBSCRIBED", "PENDING"}
-_SCOPES = ("read_orders", "read_customers", "write_customers", "read_products", "write_discounts", "read_fulfillments",
-           "write_marketing_events")  # fmt: skip
+SCOPES = ("read_fulfillments", "read_locales", "read_orders", "read_products", "write_customers", "write_discounts")
 
 
 def create_coupon(shop: ShopifyShop, arguments: Arguments) -> Answer:
@@ -33,8 +37,8 @@ def create_coupon(shop: ShopifyShop, arguments: Arguments) -> Answer:
             code=wanted["code"],
             percent=round(float(value["percentage"]) * 100, 4),
             title=wanted["title"],
-            starts_at=_time(wanted["startsAt"]),
-            ends_at=_time(wanted["endsAt"]) if wanted.get("endsAt") else None,
+            starts_at=read_time(wanted["startsAt"]),
+            ends_at=read_time(wanted["endsAt"]) if wanted.get("endsAt") else None,
             created_at=shop.clock.now(),
             usage_limit=wanted.get("usageLimit"),
             once_per_customer=bool(wanted.get("appliesOncePerCustomer")),
@@ -61,32 +65,16 @@ def deactivate_coupon(shop: ShopifyShop, arguments: Arguments) -> Answer:
     with shop.store.lock:
         coupon = _find(shop, arguments["id"])
         if coupon is None:
-            return {"codeDiscountNode": None, "userErrors": [_fault("Code discount does not exist.", "INVALID", "id")]}
+            return {"codeDiscountNode": None, "userErrors": [fault("Code discount does not exist.", "INVALID", "id")]}
         shop.store.put(replace(coupon, is_active=False, ends_at=shop.clock.now()))
     return {"codeDiscountNode": coupon_by_id(shop, arguments), "userErrors": []}
-
-
-def update_consent(shop: ShopifyShop, arguments: Arguments) -> Answer:
-    """customerEmailMarketingConsentUpdate: the shop takes it over, and tells by webhook as for a change of its own."""
-    wanted = arguments["input"]
-    customer = next((c for c in shop.store.all(Customer) if _gid("Customer", c.id) == wanted["customerId"]), None)
-    state = wanted["emailMarketingConsent"]["marketingState"]
-    if customer is None or state not in _CONSENT_STATES:
-        message, name = ("Customer not found", "customerId") if customer is None else ("is invalid", "marketingState")
-        return {"customer": None, "userErrors": [_fault(message, "INVALID", "input", name)]}
-    shop.set_consent(customer.email, state.lower())
-    address = {
-        "emailAddress": customer.email, "marketingState": state, "marketingOptInLevel": "SINGLE_OPT_IN",
-        "marketingUpdatedAt": _spell(shop.clock.now()),
-    }  # fmt: skip
-    return {"customer": {"id": wanted["customerId"], "defaultEmailAddress": address}, "userErrors": []}
 
 
 def shop_facts(shop: ShopifyShop, _arguments: Arguments) -> Answer:
     """Answer `shop`."""
     catalogue = shop.catalogue
     return {
-        "id": _gid("Shop", SHOP_ID), "name": catalogue.name, "myshopifyDomain": catalogue.domain,
+        "id": gid("Shop", SHOP_ID), "name": catalogue.name, "myshopifyDomain": catalogue.domain,
         "email": "owner@tea-and-tin.example", "contactEmail": "hello@tea-and-tin.example",
         "currencyCode": catalogue.currency, "ianaTimezone": catalogue.timezone, "url": shop.home_url,
         "primaryDomain": {"host": catalogue.domain, "url": shop.home_url}, "shipsToCountries": ["US", "CA"],
@@ -97,8 +85,8 @@ def shop_facts(shop: ShopifyShop, _arguments: Arguments) -> Answer:
 
 def app_installation(_shop: ShopifyShop, _arguments: Arguments) -> Answer:
     """Answer `currentAppInstallation`."""
-    scopes = [{"handle": scope} for scope in _SCOPES]
-    return {"id": _gid("AppInstallation", 1), "launchUrl": "", "accessScopes": scopes, "activeSubscriptions": []}
+    scopes = [{"handle": scope} for scope in SCOPES]
+    return {"id": gid("AppInstallation", 1), "launchUrl": "", "accessScopes": scopes, "activeSubscriptions": []}
 
 
 def locales(_shop: ShopifyShop, _arguments: Arguments) -> list[Answer]:
@@ -121,13 +109,24 @@ RESOLVERS: dict[str, Callable[[ShopifyShop, Arguments], object]] = {
     "currentAppInstallation": app_installation,
     "shopLocales": locales,
     "publicApiVersions": api_versions,
+    "customer": orders_of_customer,
+    "customerByIdentifier": customer_by_identifier,
+    "tagsAdd": add_tags,
+    "tagsRemove": remove_tags,
+    "orders": orders,
+    "ordersCount": count_orders,
+    "customersCount": count_customers,
+    "abandonedCheckouts": abandoned_checkouts,
+    "abandonedCheckoutsCount": count_checkouts,
+    "products": products,
+    "webhookSubscriptions": webhook_subscriptions,
 }
 
 
 def _faults_of(shop: ShopifyShop, wanted: Arguments) -> list[Answer]:
     """Return Shopify's userErrors for a discount that cannot be made; texts as its own."""
     faults = [
-        _fault(f"{label} can't be blank", "BLANK", "basicCodeDiscount", name)
+        fault(f"{label} can't be blank", "BLANK", "basicCodeDiscount", name)
         for name, label in (("code", "Code"), ("title", "Title"), ("startsAt", "Starts at"))
         if not wanted.get(name)
     ]
@@ -136,59 +135,41 @@ def _faults_of(shop: ShopifyShop, wanted: Arguments) -> list[Answer]:
     share = ((wanted.get("customerGets") or {}).get("value") or {}).get("percentage")
     if share is None or not 0 < float(share) <= 1:
         where = ("basicCodeDiscount", "customerGets", "value", "percentage")
-        faults.append(_fault("Value must be between 0.0 and 1.0", "VALUE_OUTSIDE_RANGE", *where))
-    if wanted.get("endsAt") and _time(wanted["endsAt"]) <= _time(wanted["startsAt"]):
+        faults.append(fault("Value must be between 0.0 and 1.0", "VALUE_OUTSIDE_RANGE", *where))
+    if wanted.get("endsAt") and read_time(wanted["endsAt"]) <= read_time(wanted["startsAt"]):
         path = ("basicCodeDiscount", "endsAt")
-        faults.append(_fault("Ends at needs to be after starts_at", "END_DATE_BEFORE_START_DATE", *path))
+        faults.append(fault("Ends at needs to be after starts_at", "END_DATE_BEFORE_START_DATE", *path))
     if len(wanted["code"]) > 255:
-        faults.append(_fault("Code is too long (maximum is 255 characters)", "TOO_LONG", "basicCodeDiscount", "code"))
+        faults.append(fault("Code is too long (maximum is 255 characters)", "TOO_LONG", "basicCodeDiscount", "code"))
     elif shop.store.get(Coupon, wanted["code"]):
-        faults.append(_fault("Code must be unique. Please try a different code.", "TAKEN", "basicCodeDiscount", "code"))
+        faults.append(fault("Code must be unique. Please try a different code.", "TAKEN", "basicCodeDiscount", "code"))
     return faults
 
 
 def _node(shop: ShopifyShop, coupon: Coupon) -> Answer:
     now, used = shop.clock.now(), len(coupon.used_by)
     ended = not coupon.is_active or (coupon.ends_at is not None and coupon.ends_at <= now)
-    code = {"id": _gid("DiscountRedeemCode", coupon.id + 1), "code": coupon.code, "asyncUsageCount": used}
-    page = {"hasNextPage": False, "hasPreviousPage": False, "startCursor": None, "endCursor": None}
+    code = {"id": gid("DiscountRedeemCode", coupon.id + 1), "code": coupon.code, "asyncUsageCount": used}
     summary = f"{coupon.percent:g}% off entire order"
     return {
         "__typename": "DiscountCodeNode",
-        "id": _gid("DiscountCodeNode", coupon.id),
+        "id": gid("DiscountCodeNode", coupon.id),
         "codeDiscount": {
-            "__typename": "DiscountCodeBasic", "title": coupon.title, "startsAt": _spell(coupon.starts_at),
+            "__typename": "DiscountCodeBasic", "title": coupon.title, "startsAt": spell(coupon.starts_at),
             "status": "EXPIRED" if ended else "SCHEDULED" if coupon.starts_at > now else "ACTIVE",
-            "endsAt": _spell(coupon.ends_at) if coupon.ends_at else None, "usageLimit": coupon.usage_limit,
+            "endsAt": spell(coupon.ends_at) if coupon.ends_at else None, "usageLimit": coupon.usage_limit,
             "appliesOncePerCustomer": coupon.once_per_customer, "asyncUsageCount": used, "summary": summary,
-            "shortSummary": summary, "createdAt": _spell(coupon.created_at), "updatedAt": _spell(coupon.created_at),
-            "codes": {"nodes": [code], "edges": [{"cursor": "1", "node": code}], "pageInfo": page},
+            "shortSummary": summary, "createdAt": spell(coupon.created_at), "updatedAt": spell(coupon.created_at),
+            "codes": whole([code]),
             "codesCount": {"count": 1, "precision": "EXACT"},
         },
     }  # fmt: skip
 
 
-def _find(shop: ShopifyShop, gid: str) -> Coupon | None:
-    return next((each for each in shop.store.all(Coupon) if _gid("DiscountCodeNode", each.id) == gid), None)
+def _find(shop: ShopifyShop, wanted: str) -> Coupon | None:
+    return next((each for each in shop.store.all(Coupon) if gid("DiscountCodeNode", each.id) == wanted), None)
 
 
 def _allowed(shop: ShopifyShop, wanted: Arguments) -> tuple[str, ...]:
     ids = ((wanted.get("context") or {}).get("customers") or {}).get("add") or ()
-    return tuple(c.email for c in shop.store.all(Customer) if _gid("Customer", c.id) in ids)
-
-
-def _fault(message: str, code: str, *path: str) -> Answer:
-    return {"field": list(path), "message": message, "code": code, "extraInfo": None}
-
-
-def _gid(kind: str, number: int) -> str:
-    return f"gid://shopify/{kind}/{number}"
-
-
-def _time(text: str) -> datetime:
-    at = datetime.fromisoformat(text)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def _spell(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return tuple(c.email for c in shop.store.all(Customer) if gid("Customer", c.id) in ids)

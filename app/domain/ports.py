@@ -131,3 +131,10 @@ class MailTransport(Protocol):
 
     def was_sent(self, key: str) -> bool | None:
         """Say whether a mail with this key was accepted; None when the provider cannot be asked."""
+
+    def forget(self, key: str) -> None:
+        """Drop what we keep of the mail with this key; one that is not there, or is gone already, is as good.
+
+        Raises:
+            Transient: it could not be dropped now.
+        """

@@ -10,6 +10,7 @@ from app.flows.conditions import holds
 from app.flows.snapshot import Snapshot
 from app.flows.vocabulary import Flow, Percent, Send, Wait
 
+HOLD = timedelta(minutes=15)  # how often a run of a paused shop is looked at
 # Older news may stop a flow but not start one: a webhook can be a day late, an import months.
 OLDEST_START = timedelta(hours=72)
 
@@ -84,6 +85,9 @@ def decide(flow: Flow, step_no: int, snapshot: Snapshot, *, now: datetime) -> De
     because = "finished"
     due_at = now
     for number, step in enumerate(flow.steps[step_no:], start=step_no):
+        if reason := why_hold(snapshot):
+            effects.append(Schedule(number, now + HOLD))
+            return Decision(tuple(effects), reason, snapshot.seen())
         if reason := why_leave(flow, snapshot):
             send = flow.next_send(number)
             effects.append(Exit(reason, send.key if send else None))
@@ -99,6 +103,11 @@ def decide(flow: Flow, step_no: int, snapshot: Snapshot, *, now: datetime) -> De
         effects.append(SkipEmail(step.key, due_at, reason) if reason else SendEmail(step.key, due_at, step.coupon))
     effects.append(Finish())
     return Decision(tuple(effects), because, snapshot.seen())
+
+
+def why_hold(snapshot: Snapshot) -> str | None:
+    """Return the reason to do nothing for now, or None: a paused shop's people stay where they are until it goes on."""
+    return f"shop_{snapshot.shop_state}" if snapshot.shop_state in {"paused", "needs_reconnect"} else None
 
 
 def why_leave(flow: Flow, snapshot: Snapshot) -> str | None:  # noqa: PLR0911  (one line for each reason reads best)

@@ -4,6 +4,7 @@ from app.models.base import NO_SHOP, Base
 from app.models.customer import ConsentRow, Customer, CustomerIdentity, Suppression
 from app.models.delivery import Coupon, CouponState, Delivery, DeliveryState
 from app.models.flow import Arm, DecisionRow, Enrollment, EnrollmentState, FlowSettings, FlowVersion, ScheduledStep
+from app.models.privacy import Erasure, ErasureKind, Export, ExportKind, Forgotten
 from app.models.shop import Shop, ShopState, ShopToken, TokenKind
 from app.models.staff import AuditRow, DemoClock, Heartbeat, SignInLink
 from app.models.trade import Checkout, Order, OrderLine, Product, PurchaseMark, Refund, Shipment
@@ -26,9 +27,14 @@ __all__ = [
     "DemoClock",
     "Enrollment",
     "EnrollmentState",
+    "Erasure",
+    "ErasureKind",
     "EventRow",
+    "Export",
+    "ExportKind",
     "FlowSettings",
     "FlowVersion",
+    "Forgotten",
     "Heartbeat",
     "Order",
     "OrderLine",

@@ -101,6 +101,7 @@ class DecisionRow(ShopRow, Base):
     __tablename__ = "decisions"
     __table_args__ = (
         Index("ix_decisions_enrollment", "shop_id", "enrollment_id", "id"),
+        Index("ix_decisions_decided", "decided_at", postgresql_using="brin"),
         ForeignKeyConstraint(
             ["shop_id", "enrollment_id"], ["enrollments.shop_id", "enrollments.id"], name="fk_decisions_enrollment"
         ),

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, LargeBinary, text
+from sqlalchemy import BigInteger, Index, LargeBinary, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, ShopRow
@@ -32,7 +32,7 @@ class Checkout(ShopRow, Base):
     recovery_url: Mapped[str | None]
     started_at: Mapped[datetime]
     changed_at: Mapped[datetime]  # the platform's time of this state
-    rank: Mapped[str]  # settles two states of one instant: a hash of the content
+    rank: Mapped[str] = mapped_column(Text(collation="C"))  # settles two states of one second; sorts as `fold.newest` sorts
     completed_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
 
@@ -60,7 +60,7 @@ class Order(ShopRow, Base):
     is_test: Mapped[bool]
     started_at: Mapped[datetime]
     changed_at: Mapped[datetime]
-    rank: Mapped[str]
+    rank: Mapped[str] = mapped_column(Text(collation="C"))  # sorts as `fold.newest` sorts
     placed_at: Mapped[datetime | None]
     paid_at: Mapped[datetime | None]
     cancelled_at: Mapped[datetime | None]
@@ -119,7 +119,7 @@ class Shipment(ShopRow, Base):
     tracking_url: Mapped[str | None]
     tracked_at: Mapped[datetime | None]  # the platform's time of the newest tracking number
     changed_at: Mapped[datetime]
-    rank: Mapped[str]
+    rank: Mapped[str] = mapped_column(Text(collation="C"))  # sorts as `fold.newest` sorts
     delivered_at: Mapped[datetime | None]  # the earliest time told
 
 
@@ -137,7 +137,7 @@ class Product(ShopRow, Base):
     price_minor: Mapped[int | None] = mapped_column(BigInteger)
     is_available: Mapped[bool]
     changed_at: Mapped[datetime]
-    rank: Mapped[str]
+    rank: Mapped[str] = mapped_column(Text(collation="C"))  # sorts as `fold.newest` sorts
     deleted_at: Mapped[datetime | None]
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Update, delete, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.domain import events as e
-from app.models import Customer, CustomerIdentity, Shop, ShopState, ShopToken
+from app.models import Customer, Shop, ShopState, ShopToken
 from app.services import audit
 
 _SHOP_FACTS = ("name", "email", "currency", "timezone", "locale")
@@ -19,8 +19,6 @@ def fold_customers(session: Session, shop_id: int, found: Sequence[e.Event], cus
     """Fold tags, the platform's own sums and deletions."""
     tags: dict[int, dict[str, Any]] = defaultdict(dict)
     for event in found:
-        if isinstance(event, e.CustomerRedacted) and event.email_sha256:
-            _stop_by_hash(session, shop_id, event.email_sha256, event.happened_at)
         customer_id = customer_of[id(event)]
         if customer_id is None:
             continue
@@ -31,7 +29,7 @@ def fold_customers(session: Session, shop_id: int, found: Sequence[e.Event], cus
                     tags[customer_id][tag] = max(entry, tags[customer_id].get(tag, entry))
             case e.PurchasesSummed():
                 _fold_sum(session, shop_id, customer_id, event)
-            case e.CustomerDeleted(happened_at=at) | e.CustomerRedacted(happened_at=at):
+            case e.CustomerDeleted(happened_at=at):
                 session.execute(_customer(shop_id, customer_id).values(deleted_at=func.greatest(Customer.deleted_at, at)))
     _fold_tags(session, shop_id, tags)
 
@@ -57,20 +55,6 @@ def fold_shop(session: Session, shop: Shop, found: Iterable[e.Event], *, now: da
             case _:
                 continue
     session.flush()
-
-
-def _stop_by_hash(session: Session, shop_id: int, email_sha256: str, at: datetime) -> None:
-    """Stop all mail to a person of whom the platform tells only the SHA-256 of the address, in hex."""
-    address_hash = func.encode(func.sha256(func.convert_to(CustomerIdentity.value, "UTF8")), "hex")
-    people = select(CustomerIdentity.customer_id).where(
-        CustomerIdentity.shop_id == shop_id, CustomerIdentity.kind == "email", address_hash == email_sha256
-    )
-    session.execute(
-        update(Customer)
-        .where(Customer.shop_id == shop_id, Customer.id.in_(people))
-        .values(deleted_at=func.greatest(Customer.deleted_at, at))
-        .execution_options(synchronize_session=False)
-    )
 
 
 def _fold_sum(session: Session, shop_id: int, customer_id: int, told: e.PurchasesSummed) -> None:

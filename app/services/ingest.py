@@ -63,8 +63,6 @@ def _group(event: e.Event) -> list[Identity]:
             return [("id", customer_id)]
         case e.PurchasesSummed(object_id=customer_id):
             return [("id", customer_id)]
-        case e.CustomerRedacted(email_sha256=None):
-            return people.identities(event.person)
         case e.CheckoutUpdated() | e.OrderUpdated() | e.CustomerUpdated() | e.ConsentChanged():
             return people.identities(event.person)
     return []

@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.domain.outcomes import Again, Failed, Outcome, Sent, Unknown
-from app.flows.engine import why_leave, why_skip
+from app.flows.engine import HOLD, why_hold, why_leave, why_skip
 from app.flows.vocabulary import Flow, Send
 from app.models import Coupon, CouponState, Delivery, DeliveryState, Enrollment, EnrollmentState, Shop, claims
 from app.services import enrol, people, snapshots
@@ -21,10 +21,11 @@ STUCK_MOST = 50
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a mail is not sent, and whether the person leaves the flow with it."""
+    """Why a mail is not sent, and whether the person leaves the flow with it, or it is only held back for now."""
 
     reason: str
-    is_exit: bool
+    is_exit: bool = False
+    is_hold: bool = False
 
 
 def why_not(session: Session, shop: Shop, deliveries: Sequence[Delivery], *, now: datetime) -> list[Refusal | None]:
@@ -38,10 +39,12 @@ def why_not(session: Session, shop: Shop, deliveries: Sequence[Delivery], *, now
     for delivery, snapshot in zip(deliveries, loaded, strict=True):
         run = runs[delivery.enrollment_id]
         flow = flows[run.flow, run.version]
-        if reason := why_leave(flow, snapshot) or (run.reason if run.state == EnrollmentState.EXITED else None):
+        if reason := why_hold(snapshot):
+            answers.append(Refusal(reason, is_hold=True))
+        elif reason := why_leave(flow, snapshot) or (run.reason if run.state == EnrollmentState.EXITED else None):
             answers.append(Refusal(reason, is_exit=True))
         elif reason := _why_skip(flow, delivery, snapshot, now=now):
-            answers.append(Refusal(reason, is_exit=False))
+            answers.append(Refusal(reason))
         else:
             answers.append(None)
     return answers
@@ -78,7 +81,10 @@ def claim_for_sending(
 
 
 def skip(session: Session, delivery: Delivery, refusal: Refusal, *, now: datetime) -> None:
-    """Write that a mail is not sent, and why."""
+    """Write that a mail is not sent, or not yet, and why."""
+    if refusal.is_hold:
+        record(session, delivery, Again(refusal.reason, HOLD), now=now)
+        return
     claims.finish(session, Delivery, [delivery], {"state": DeliveryState.SKIPPED, "reason": refusal.reason})
     if refusal.is_exit:
         enrol.end(
@@ -125,6 +131,7 @@ def take_stuck(session: Session, lease: timedelta) -> list[Delivery]:
     taken = session.scalars(select(Delivery).where(keys)).all()
     for delivery in taken:
         delivery.fence += 1
+        delivery.deaths += 1
         delivery.lease_until = session.scalar(select(func.now() + lease))
     return list(taken)
 

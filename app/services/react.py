@@ -6,7 +6,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.flows import read_flow
-from app.flows.engine import Decision, Exit, Schedule, decide, first_look, is_held_out, should_enter, why_leave
+from app.flows.engine import Decision, Exit, Schedule, decide, first_look, is_held_out, should_enter, why_hold, why_leave
 from app.flows.snapshot import Snapshot
 from app.flows.vocabulary import Flow
 from app.models import Arm, Checkout, Enrollment, EnrollmentState, FlowSettings, FlowVersion, ScheduledStep, Shop
@@ -137,6 +137,8 @@ def _news(flow: Flow, step_no: int | None, due_at: datetime | None, snapshot: Sn
     """Return what the change brought: an end, or another time for the next look. What is due now is the runner's work."""
     decision = decide(flow, step_no or 0, snapshot, now=now)
     first = decision.effects[0]
+    if why_hold(snapshot) and step_no is not None:
+        return None  # the runner holds it; a change of the cart is found when the shop goes on
     if isinstance(first, Exit):
         return decision
     if step_no is None:

@@ -13,6 +13,7 @@ from app.db import sessions
 from app.models import Shop, ShopToken, TokenKind
 
 LIFE = 5.0  # seconds; how long a new shop or a new secret may go unnoticed
+_GRACE = 1.0  # seconds
 _MOST = 20_000  # entries; strangers' addresses must not fill the memory
 
 
@@ -43,8 +44,10 @@ class Directory:
         now = time.monotonic()
         with self._lock:
             entry = self._entries.get(key)
-        if entry and entry[0] > now:
-            return entry[1]
+            if entry and entry[0] > now:
+                return entry[1]
+            if entry:  # one request asks again; the others of this moment go on with the old answer
+                self._entries[key] = (now + _GRACE, entry[1])
         shop = load()
         with self._lock:
             if len(self._entries) >= _MOST:

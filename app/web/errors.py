@@ -6,7 +6,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from app.domain.errors import Refused
-from app.log import get_logger
+from app.log import fault
 
 _WORDS = {
     400: ("This request could not be read", "Go back, reload the page and try again."),
@@ -53,5 +53,5 @@ def _refused(error: Refused) -> ResponseReturnValue:
 
 
 def _broken(error: Exception) -> ResponseReturnValue:
-    get_logger().error("request.failed", endpoint=request.endpoint, error_class=type(error).__name__, exc_info=error)
+    fault("request.failed", error, endpoint=request.endpoint)
     return page(500)

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-from functools import lru_cache
-from queue import Empty, SimpleQueue
-from typing import Any
+from queue import Empty
 
 import psycopg
 from flask import Blueprint, Response, request
@@ -14,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, abort
 
 from app.config import settings
-from app.db import POOL_SIZE, engine
+from app.db import engine
 from app.domain.errors import BadPayload
 from app.domain.json_input import is_too_deep
 from app.domain.ports import Envelope, Platform
@@ -23,27 +21,14 @@ from app.models.base import NO_SHOP
 from app.queues import QueueName, ring
 from app.web.directory import KnownShop, directory
 from app.web.guards import Guard, guarded
+from app.web.inbox import inbox
 from integrations import PLATFORMS
 from integrations.woocommerce import verify as woocommerce_verify
 
 MAX_BODY_BYTES = 8 * 1024 * 1024  # a 413 counts towards WooCommerce switching us off, so far above any real body
-PATIENCE = 3.0  # seconds that a request waits for a free connection; both platforms give up after 5
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 RECEIVED = Counter("cartwheel_webhooks_received_total", "Webhooks by platform and answer.", ["platform", "status"])
-
-# A finished copy makes a duplicate; one that failed, or whose worker died, is set due again (I4).
-_STORE = """
-INSERT INTO webhooks (shop_id, platform, topic, dedupe_key, external_id, delivery_id, body, body_sha256, headers,
-                      triggered_at, due_at, state, error)
-VALUES (%(shop_id)s, %(platform)s, %(topic)s, %(dedupe_key)s, %(external_id)s, %(delivery_id)s, %(body)s, %(sha256)s,
-        %(headers)s, %(triggered_at)s, now(), %(state)s, %(error)s)
-ON CONFLICT (shop_id, platform, dedupe_key) DO UPDATE
-   SET state = 'pending', due_at = now(), attempts = 0, deaths = 0, lease_until = NULL, fence = webhooks.fence + 1
- WHERE webhooks.body IS NOT NULL
-   AND (webhooks.state = 'failed' OR (webhooks.state = 'pending' AND webhooks.lease_until < now()))
-RETURNING id
-"""
 
 
 @blueprint.post("/shopify")
@@ -51,11 +36,11 @@ RETURNING id
 def shopify() -> ResponseReturnValue:
     """Receive a webhook of any Shopify shop; signed with the app's client secret."""
     platform = PLATFORMS["shopify"]
-    body = _read_body()
-    if not platform.is_authentic(request.headers, body, settings().shopify_secrets):
+    body, headers = _read_body(), _read_headers()
+    if not platform.is_authentic(headers, body, settings().shopify_secrets):
         return _answer("shopify", 401)
     try:
-        envelope = platform.read_envelope(request.headers, body)
+        envelope = platform.read_envelope(headers, body)
     except BadPayload:
         return _answer("shopify", 400)
     shop = directory().by_domain("shopify", envelope.shop_domain or "")
@@ -69,16 +54,16 @@ def shopify() -> ResponseReturnValue:
 def woocommerce(connection_id: str) -> ResponseReturnValue:
     """Receive a webhook of one WooCommerce shop; signed with the connection's secret."""
     platform = PLATFORMS["woocommerce"]
-    body = _read_body()
+    body, headers = _read_body(), _read_headers()
     shop = directory().by_connection(connection_id)
     if shop is None:
         return _answer("woocommerce", 404)
     if woocommerce_verify.is_ping(request.headers.get("Content-Type", ""), body):
         return _answer("woocommerce", 200)  # unsigned by nature; it needs exactly 200, and nothing is stored
-    if not platform.is_authentic(request.headers, body, shop.secrets):
+    if not platform.is_authentic(headers, body, shop.secrets):
         return _answer("woocommerce", 401)
     try:
-        envelope = platform.read_envelope(request.headers, body)
+        envelope = platform.read_envelope(headers, body)
     except BadPayload:
         return _answer("woocommerce", 400)
     return _accept(platform, shop, envelope, body)
@@ -118,6 +103,13 @@ def _read_body() -> bytes:
     return body
 
 
+def _read_headers() -> dict[str, str]:
+    """Read the headers once, under lower-case names; werkzeug's mapping is worked out anew at every look."""
+    environ = request.environ
+    said = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
+    return {**said, "content-type": environ.get("CONTENT_TYPE", "")}
+
+
 def _accept(platform: Platform, shop: KnownShop | None, envelope: Envelope, body: bytes) -> ResponseReturnValue:
     if is_too_deep(body):
         return _answer(platform.NAME, 413)
@@ -135,56 +127,9 @@ def _accept(platform: Platform, shop: KnownShop | None, envelope: Envelope, body
         "state": "pending" if shop else "ignored",
         "error": None if shop else "unknown shop",
     }
-    if inbox().store(row) and shop is not None:
+    if inbox(engine()).store(row) and shop is not None:
         ring(QueueName.INBOX)
     return _answer(platform.NAME, 200)
-
-
-class Inbox:
-    """Connections that do nothing but store webhooks. A pool that looks whether a connection still lives before each use,
-    and SQLAlchemy's layers above it, took more time than the rest of the request (docs/performance.md)."""
-
-    def __init__(self) -> None:
-        self._free: SimpleQueue[psycopg.Connection[Any] | None] = SimpleQueue()
-        for _ in range(POOL_SIZE):
-            self._free.put(None)  # opened when it is first needed
-
-    def store(self, row: dict[str, Any]) -> bool:
-        """Commit a webhook, and say whether there is work: it is new, or its first copy failed.
-
-        Raises:
-            psycopg.Error, sqlalchemy.exc.SQLAlchemyError: it is not stored.
-            queue.Empty: no connection was free in time.
-        """
-        connection = self._free.get(timeout=PATIENCE)
-        try:
-            if connection is not None:
-                try:
-                    return connection.execute(_STORE, row).fetchone() is not None
-                except psycopg.OperationalError:
-                    if not connection.closed:
-                        raise
-            # Never opened, or broken since its last use. What was perhaps stored before it broke is not stored twice.
-            connection = _connect()
-            return connection.execute(_STORE, row).fetchone() is not None
-        finally:
-            self._free.put(connection)
-
-
-@lru_cache(maxsize=1)
-def inbox() -> Inbox:
-    """Return this process's way into the inbox."""
-    return Inbox()
-
-
-def _connect() -> psycopg.Connection[Any]:
-    """Open a connection with all the engine's limits, and take it out of the engine's pool."""
-    pooled = engine().raw_connection()
-    connection = pooled.driver_connection
-    pooled.detach()
-    assert isinstance(connection, psycopg.Connection)  # noqa: S101  (for the type checker)
-    connection.autocommit = True
-    return connection
 
 
 def _answer(platform: str, status: int) -> Response:

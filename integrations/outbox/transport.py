@@ -51,6 +51,18 @@ class OutboxTransport:
         except OSError:
             return None
 
+    def forget(self, key: str) -> None:
+        """Delete the file of the mail; one that is not there is as good.
+
+        Raises:
+            Permanent: the key is none.
+            Transient: the folder cannot be written to.
+        """
+        try:
+            self._path(key).unlink(missing_ok=True)
+        except OSError as exc:
+            raise Transient(f"The outbox cannot be written to ({os.strerror(exc.errno or 0)}).") from exc
+
     def _path(self, key: str) -> Path:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", key):
             raise Permanent("The mail's key cannot be a file name.")

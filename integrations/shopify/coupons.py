@@ -1,31 +1,47 @@
 """Discount codes in a Shopify shop: one discount for each recipient, with its own end."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from app.domain.errors import Ambiguous, Permanent, Transient
+from app.domain.errors import Ambiguous, NotAllowed, Permanent, Transient
 from app.domain.ports import CouponSpec, ShopAccess
 from integrations.http import dig
-from integrations.shopify.client import graphql
+from integrations.shopify.client import AdminClient
+from integrations.shopify.errors import ShopGone, Throttled, TokenRefused, UserErrors
 
 
 def mint_coupon(access: ShopAccess, spec: CouponSpec) -> str:
     """Make the discount and return its GraphQL id (`gid://shopify/DiscountCodeNode/...`).
 
-    The code is the same on every try, so a try that follows an ambiguous one is answered TAKEN and finds the first.
+    Nothing is tried twice in here: the delivery's row is the retry, and others wait behind it.
 
     Raises:
         Transient, Ambiguous, Permanent, NotAllowed: as their names say.
     """
-    data = graphql(access, "coupon_create", coupon_variables(spec))
-    errors = dig(data, "discountCodeBasicCreate", "userErrors")
-    complaints = errors if isinstance(errors, list) else []
-    codes = [str(dig(complaint, "code") or "no code")[:60] for complaint in complaints]
-    if "TAKEN" in codes:
-        return _find(access, spec.code)
-    if codes:
-        # Codes only: the messages quote what was sent.
-        raise Permanent(f"Shopify did not accept the coupon ({', '.join(codes[:5])}).")
-    return _id(dig(data, "discountCodeBasicCreate", "codeDiscountNode", "id"))
+    with AdminClient(access, patience=timedelta(0)) as client:
+        try:
+            return mint(client, spec)
+        except (Throttled, TokenRefused, ShopGone) as exc:
+            error = _plain(exc)
+    raise error
+
+
+def mint(client: AdminClient, spec: CouponSpec) -> str:
+    """Make the discount as `mint_coupon` does, with a client of the caller's.
+
+    The code is the same on every try, so a try that follows an ambiguous one is answered TAKEN and finds the first.
+
+    Raises:
+        TokenRefused, ShopGone: as the client tells them apart.
+        Transient, Ambiguous, Permanent, NotAllowed: as their names say.
+    """
+    try:
+        made = client.run("CouponCreate", coupon_variables(spec))
+    except UserErrors as exc:
+        if "TAKEN" in exc.codes:
+            return _find(client, spec.code)
+        codes = ", ".join(code or "no code" for code in exc.codes[:5])
+        raise Permanent(f"Shopify did not accept the coupon ({codes}).") from None
+    return _id(dig(made.data, "discountCodeBasicCreate", "codeDiscountNode", "id"))
 
 
 def coupon_variables(spec: CouponSpec) -> dict[str, object]:
@@ -43,9 +59,15 @@ def coupon_variables(spec: CouponSpec) -> dict[str, object]:
     return {"d": discount}
 
 
-def _find(access: ShopAccess, code: str) -> str:
-    data = graphql(access, "coupon_by_code", {"code": code})
-    found = dig(data, "codeDiscountNodeByCode", "id")
+def _plain(exc: Throttled | TokenRefused | ShopGone) -> Exception:
+    """Say it in the port's words. A mail of a shop that is gone need not wait for it."""
+    if isinstance(exc, Throttled):
+        return Transient(str(exc), exc.retry_after)
+    return NotAllowed(str(exc)) if isinstance(exc, TokenRefused) else Permanent(str(exc))
+
+
+def _find(client: AdminClient, code: str) -> str:
+    found = dig(client.run("CouponByCode", {"code": code}).data, "codeDiscountNodeByCode", "id")
     if found is None:
         raise Transient("Shopify says that the coupon's code is taken, but does not show the coupon yet.")
     return _id(found)

@@ -3,16 +3,14 @@
 Source: Shopify docs, "Verify webhook deliveries" and the webhooks reference 2026-07, "Headers".
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from app.domain.errors import BadPayload
 from app.domain.ports import Envelope, Headers
+from integrations.shopify.domains import is_shop_domain
 from integrations.signatures import fingerprint, is_signed, kept, lowered, read_topic, short
 
-# One DNS label of at most 63 characters, then Shopify's own suffix.
-_SHOP_DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com")
 # The newer "Events" deliveries use the same names without X-.
 _NAMES = ("topic", "shop-domain", "webhook-id", "event-id", "triggered-at", "api-version", "name", "sub-topic")
 _KEPT = ("content-type", "user-agent", *(f"{prefix}shopify-{name}" for name in _NAMES for prefix in ("x-", "")))
@@ -58,7 +56,7 @@ def _shop_domain(value: str | None) -> str:
     if not value:
         raise BadPayload("The header X-Shopify-Shop-Domain is missing.")
     domain = value.lower()
-    if not _SHOP_DOMAIN.fullmatch(domain):
+    if not is_shop_domain(domain):
         raise BadPayload("The header X-Shopify-Shop-Domain does not hold a myshopify.com domain.")
     return domain
 

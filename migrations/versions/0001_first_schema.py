@@ -16,6 +16,7 @@ ROLE = "cartwheel_tenant"
 # rows of one shop. nullif: a pooled connection keeps an empty string, not NULL, after a transaction that had set the value.
 SHOP = "nullif(current_setting('cartwheel.shop_id', true), '')::bigint"
 READ_ONLY = {"shops": "id", "webhooks": "shop_id", "events": "shop_id"}
+LEDGERS = {"audit_log", "consents", "decisions", "flow_versions"}  # rows are added, never changed
 TENANT_TABLES = [
     "audit_log", "checkouts", "consents", "coupons", "customer_identities", "customers", "decisions", "deliveries",
     "enrollments", "flow_settings", "flow_versions", "order_lines", "orders", "products", "purchase_marks", "refunds",
@@ -25,16 +26,18 @@ TENANT_TABLES = [
 
 def _wall() -> None:
     op.execute(
-        f"DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = '{ROLE}') "
-        f"THEN CREATE ROLE {ROLE} NOLOGIN; END IF; END $$"
+        # A role belongs to the whole server, our lock to one database: another database may be making it just now.
+        f"DO $$ BEGIN CREATE ROLE {ROLE} NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
     )
-    op.execute(f"GRANT {ROLE} TO current_user")
+    op.execute(f"DO $$ BEGIN GRANT {ROLE} TO current_user; EXCEPTION WHEN unique_violation THEN NULL; END $$")
     op.execute(f"GRANT USAGE ON SCHEMA public TO {ROLE}")
     op.execute(f"GRANT SELECT ON demo_clock TO {ROLE}")
     for table, column in {**READ_ONLY, **dict.fromkeys(TENANT_TABLES, "shop_id")}.items():
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"CREATE POLICY tenant ON {table} TO {ROLE} USING ({column} = {SHOP}) WITH CHECK ({column} = {SHOP})")
-        rights = "SELECT" if table in READ_ONLY else "SELECT, INSERT, UPDATE, DELETE"
+        rights = (
+            "SELECT" if table in READ_ONLY else "SELECT, INSERT" if table in LEDGERS else "SELECT, INSERT, UPDATE, DELETE"
+        )
         op.execute(f"GRANT {rights} ON {table} TO {ROLE}")
     # A merchant may replay a failed webhook: that sets its state, and nothing of what the platform said.
     op.execute(f"GRANT UPDATE (state, attempts, deaths, due_at, lease_until, fence, error) ON webhooks TO {ROLE}")
@@ -74,7 +77,7 @@ def upgrade() -> None:
         sa.Column("recovery_url", sa.Text(), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("rank", sa.Text(), nullable=False),
+        sa.Column("rank", sa.Text(collation="C"), nullable=False),
         sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("shop_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -234,7 +237,7 @@ def upgrade() -> None:
         sa.Column("is_test", sa.Boolean(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("rank", sa.Text(), nullable=False),
+        sa.Column("rank", sa.Text(collation="C"), nullable=False),
         sa.Column("placed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("cancelled_at", sa.DateTime(timezone=True), nullable=True),
@@ -258,7 +261,7 @@ def upgrade() -> None:
         sa.Column("price_minor", sa.BigInteger(), nullable=True),
         sa.Column("is_available", sa.Boolean(), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("rank", sa.Text(), nullable=False),
+        sa.Column("rank", sa.Text(collation="C"), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("shop_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -305,7 +308,7 @@ def upgrade() -> None:
         sa.Column("tracking_url", sa.Text(), nullable=True),
         sa.Column("tracked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("rank", sa.Text(), nullable=False),
+        sa.Column("rank", sa.Text(collation="C"), nullable=False),
         sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("shop_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),

@@ -5,9 +5,9 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from collections.abc import Iterator
 from statistics import median
 
 import psycopg

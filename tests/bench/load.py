@@ -18,7 +18,10 @@ from tests.bench import payloads, rig
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to send: `rate` is requests/s of an open loop, 0 for a closed one; `series` sets the webhook ids apart."""
+    """What to send: `rate` is requests/s of an open loop, 0 for a closed one; `series` sets the webhook ids apart.
+
+    With `at`, an instant, every request has a checkout of its own, and the run ends with the last of them.
+    """
 
     port: int
     series: str
@@ -26,6 +29,7 @@ class Plan:
     connections: int = 32
     rate: int = 0
     most: int = 80_000  # requests built beforehand
+    at: str = ""
 
 
 @dataclass(slots=True)
@@ -106,7 +110,7 @@ class Caller(asyncio.Protocol):
 async def go(plan: Plan) -> Result:
     """Carry out a plan."""
     loop = asyncio.get_running_loop()
-    run = Run(iter(payloads.requests(plan.series, plan.most)), is_closed_loop=not plan.rate)
+    run = Run(iter(payloads.requests(plan.series, plan.most, plan.at)), is_closed_loop=not plan.rate)
     callers = [
         (await loop.create_connection(lambda: Caller(run), "127.0.0.1", plan.port))[1] for _ in range(plan.connections)
     ]
@@ -119,7 +123,8 @@ async def go(plan: Plan) -> Result:
     else:
         for caller in callers:
             caller.call(began)
-    await asyncio.sleep(max(0.0, run.ends_at - loop.time()))
+    while loop.time() < run.ends_at and (plan.rate or any(c.is_busy for c in callers)):
+        await asyncio.sleep(0.01)
     while any(c.is_busy for c in callers) or run.waiting:
         await asyncio.sleep(0.001)
     milliseconds = [t * 1000 for t in run.took]

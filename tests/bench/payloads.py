@@ -1,7 +1,6 @@
 """Webhooks as Shopify sends them: the recorded checkout, padded to 6.4 KB, about other people and carts, really signed."""
 
 import json
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -27,24 +26,24 @@ def checkout(key: str, at: datetime | None = None) -> bytes:
     return raw
 
 
-def requests(series: str, count: int) -> list[tuple[bytes, bytes]]:
-    """Return signed requests, head and body, each with a webhook id of its own."""
-    return list(_requests(series, count))
-
-
-def _requests(series: str, count: int) -> Iterator[tuple[bytes, bytes]]:
-    bodies = [checkout(f"{series}-{n}") for n in range(_BODIES)]
+def requests(series: str, count: int, at: str = "") -> list[tuple[bytes, bytes]]:
+    """Return signed requests, head and body, each with a webhook id of its own, and at an instant with a checkout of its own."""
+    instant = datetime.fromisoformat(at) if at else None
+    bodies = [checkout(f"{series}-{n}", instant) for n in range(count if at else _BODIES)]
     heads = [_head(body) for body in bodies]
-    for number in range(count):
-        turn = number % _BODIES
-        yield heads[turn] + f"X-Shopify-Webhook-Id: {series}-{number}\r\n\r\n".encode(), bodies[turn]
+    return [(heads[n % len(bodies)] + _own(series, n), bodies[n % len(bodies)]) for n in range(count)]
+
+
+def _own(series: str, number: int) -> bytes:
+    return f"X-Shopify-Webhook-Id: {series}-{number}\r\n\r\n".encode()
 
 
 def _head(body: bytes) -> bytes:
     headers = builders.shopify_headers(TOPIC, body, webhook_id="")
     del headers["X-Shopify-Webhook-Id"]
     headers |= {
-        "Host": "bench.example.com", "Content-Length": str(len(body)), "User-Agent": "Shopify-Captain-Hook", "Accept": "*/*",
-        "X-Shopify-Triggered-At": "2026-11-21T12:00:00.123456789Z", "X-Shopify-Event-Id": "98880550-7158-44d4-b7cd-2c97c8a091b5",
+        "Host": "bench.example.com", "Content-Length": str(len(body)), "User-Agent": "Shopify-Captain-Hook",
+        "Accept": "*/*", "X-Shopify-Triggered-At": "2026-11-21T12:00:00.123456789Z",
+        "X-Shopify-Event-Id": "98880550-7158-44d4-b7cd-2c97c8a091b5",
     }  # fmt: skip
     return b"POST /webhooks/shopify HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in headers.items()).encode()

@@ -62,9 +62,9 @@ def at_least(what: str, value: float, limit: float, unit: str = "") -> Line:
 
 @contextmanager
 def rig() -> Iterator[Rig]:
-    """Start PostgreSQL and Valkey in a folder of their own, with an empty migrated database; this process's settings are theirs.
+    """Start PostgreSQL and Valkey in a folder of their own, and make this process's settings theirs.
 
-    The disk is waited for as in production: fsync and synchronous_commit stay on.
+    The database is migrated and empty. The disk is waited for as in production: fsync and synchronous_commit stay on.
     """
     for name in [n for n in os.environ if n.startswith("CARTWHEEL_")]:
         del os.environ[name]
@@ -190,7 +190,8 @@ def machine() -> str:
         (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "?"
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} x {cpu}, {memory:.0f} GiB, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+    system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} x {cpu}, {memory:.0f} GiB, {system}"
 
 
 def say(text: str) -> None:

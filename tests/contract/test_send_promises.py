@@ -229,3 +229,25 @@ def test_no_coupon_is_made_for_a_mail_that_is_not_wanted(house, monkeypatch):
     jobs.mail.drain()
 
     assert made == []
+
+
+def test_mail_that_kills_its_process_again_and_again_ends_as_failed(due):
+    house, _, _ = due
+    for _ in range(3):
+        with house.begin() as session:
+            session.execute(
+                text("UPDATE deliveries SET deaths = deaths + 1, lease_until = now() - interval '1 second' WHERE id = 1")
+            )
+    send_all(transport := Transport())
+
+    assert (len(transport.sent), "1" in transport.sent) == (PEOPLE - 1, False)
+    assert builders.ledger(house)[0] == ("reminder", "failed", "3 processes died while working on it.")
+
+
+def test_shop_paused_between_decision_and_claim_holds_the_mail(due):
+    house, _, _ = due
+    with house.begin() as session:
+        session.execute(text("UPDATE shops SET state = 'paused'"))
+    send_all(transport := Transport())
+
+    assert (transport.sent, states(house)) == ([], {"pending": PEOPLE})

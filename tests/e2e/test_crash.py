@@ -22,7 +22,7 @@ from tests import builders
 from tests.e2e.processes import Process, environment, wait_until
 
 CHECKOUTS = int(os.environ.get("TEST_CRASH_CHECKOUTS", "150"))  # the full proof is 2,000; see docs/testing.md
-PATIENCE = 30 + CHECKOUTS * 0.3
+PATIENCE = 60 + CHECKOUTS * 0.6
 PROCESSES = {
     "inbox": ["worker", "inbox"], "steps": ["worker", "steps"], "mail": ["worker", "mail"], "scheduler": ["scheduler"],
 }  # fmt: skip

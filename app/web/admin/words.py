@@ -38,14 +38,14 @@ REASONS = {
     "cart_emptied": "They emptied the cart",
     "superseded": "They began a newer cart",
     "flow_off": "The flow was paused",
-    "person_gone": "The customer was deleted in the shop",
+    "person_gone": "The customer was deleted in the shop, or asked to be forgotten",
     "unsubscribed": "They unsubscribed",
     "bounced": "Their address does not take mail",
     "complained": "They marked an earlier mail as spam",
     "manual": "Somebody asked never to mail this address",
-    "shop_paused": "The shop was paused in Cartwheel",
+    "shop_paused": "It waits while the shop is paused in Cartwheel",
     "shop_uninstalled": "Cartwheel was removed from the shop",
-    "shop_needs_reconnect": "The shop has to be connected again",
+    "shop_needs_reconnect": "It waits until the shop is connected again",
     "held_out": "They are in the comparison group, which gets no mail",
     "not_subscribed": "They have not agreed to marketing mail",
     "stale": "It was too late for this mail to make sense",
@@ -53,6 +53,9 @@ REASONS = {
     "due": "It was time, and nothing spoke against it",
     "finished": "The flow came to its end",
     "no_address": "There was no address to mail",
+    "step_failed": "Something broke on our side, again and again",
+    "entered": "A cart was left",
+    "cart_refilled": "They filled the cart again",
 }
 
 TRIGGERS = {"checkout_updated": "Checkout left unfinished"}

@@ -1,0 +1,88 @@
+"""Housekeeping: erasures are carried on, and what is older than we keep it goes. Short transactions, and a time budget."""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from app import clock
+from app.config import settings
+from app.db import sessions
+from app.domain.errors import AdapterError
+from app.domain.ports import MailTransport
+from app.log import get_logger
+from app.models import Erasure, claims
+from app.queues import QueueName, ring
+from app.services import erasing, retention
+from integrations import make_transport
+from jobs import drain as draining
+
+log = get_logger()
+
+
+def drain() -> None:
+    """Carry erasures on, then throw away what is over; RQ calls it by name."""
+    transport = make_transport(settings().mail_transport, outbox_dir=settings().outbox_dir, now=_now)
+    work = draining.Work(
+        queue=QueueName.HOUSEKEEPING, model=Erasure, do=_advance, batch=1, before=lambda: forget_mails(transport)
+    )
+    draining.drain(work)
+    with sessions().begin() as session:
+        if failed := erasing.show_failures(session):
+            log.error("housekeeping.erasures_failed", erasures=failed)
+        is_due = retention.is_due(session)
+    if not is_due:
+        return
+    try:
+        throw_away()
+    except SQLAlchemyError as exc:
+        # Erasures do not wait for it, and an hour is soon enough for what is days over.
+        log.error("housekeeping.retention_failed", error_class=type(exc).__name__)
+        with sessions().begin() as session:
+            retention.mark_done(session)
+
+
+def forget_mails(transport: MailTransport) -> None:
+    """Let the transport drop what it keeps of erased mails, outside any transaction; again and again changes nothing."""
+    with sessions().begin() as session:
+        waiting = erasing.mails_to_forget(session)
+    for shop_id, erasure_id, mail_ids in waiting:
+        try:
+            for mail_id in mail_ids:
+                transport.forget(str(mail_id))
+        except AdapterError as exc:
+            log.error("housekeeping.mails_kept", erasure_id=erasure_id, shop_id=shop_id, error_class=type(exc).__name__)
+            continue
+        with sessions().begin() as session:
+            erasing.mails_forgotten(session, shop_id, erasure_id, mail_ids)
+
+
+def throw_away() -> None:
+    """Apply the rules of the retention, batch by batch; when the time is up with more left, ring again."""
+    started = time.monotonic()
+    for rule in retention.RULES:
+        taken, total = retention.BATCH, 0
+        while taken == retention.BATCH:
+            if time.monotonic() - started > draining.BUDGET:
+                ring(QueueName.HOUSEKEEPING)
+                return
+            with sessions().begin() as session:
+                taken = retention.apply(session, rule)
+            total += taken
+        if total:
+            log.info("housekeeping.thrown_away", what=rule.name, rows=total)
+    with sessions().begin() as session:
+        retention.mark_done(session)
+
+
+def _advance(session: Session, erasures: Sequence[Erasure], now: datetime) -> None:
+    for erasure in erasures:
+        values = erasing.advance(session, erasure, now=now)
+        claims.finish(session, Erasure, [erasure], values)
+
+
+def _now() -> datetime:
+    with sessions().begin() as session:
+        return clock.now(session)

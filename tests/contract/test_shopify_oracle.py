@@ -1,0 +1,105 @@
+"""Shopify's own library agrees with us about every signature; skipped where it is not installed (`npm ci` is no part of CI).
+
+To run it: `npm install --prefix tests/oracle`, with Node 20 or newer.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import subprocess
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.demo.shopify_oauth import make_session_token
+from integrations.shopify.auth import BadToken, is_shop_domain, read_session_token, verify_proxy, verify_query
+from integrations.shopify.verify import is_authentic
+
+ORACLE = Path(os.environ.get("SHOPIFY_ORACLE", Path(__file__).parents[1] / "oracle"))
+PAYLOADS = Path(__file__).parents[1] / "data" / "payloads" / "shopify"
+CLIENT, SECRET, SHOP = "client-id", "shpss_oracle_secret_of_usual_length_12", "tea-and-tin.myshopify.com"
+AT = int(time.time())
+NOW = datetime.fromtimestamp(AT, UTC)
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed"),
+    pytest.mark.skipif(
+        not (ORACLE / "node_modules" / "@shopify" / "shopify-api").is_dir(),
+        reason="@shopify/shopify-api is not installed: npm install --prefix tests/oracle",
+    ),
+]
+
+
+def webhook(path: Path, spoil: bytes = b"") -> dict[str, Any]:
+    body = path.read_bytes()
+    headers = json.loads((PAYLOADS / "_headers.json").read_text())
+    headers["X-Shopify-Hmac-Sha256"] = base64.b64encode(hmac.digest(SECRET.encode(), body, "sha256")).decode()
+    return {"kind": "webhook", "body": (body + spoil).decode(), "headers": headers}
+
+
+def token(**change: object) -> dict[str, Any]:
+    return {"kind": "token", "token": make_session_token(SHOP, CLIENT, SECRET, AT, **change)}
+
+
+def query(kind: str, secret: str = SECRET, **said: str) -> dict[str, Any]:
+    said = {"shop": SHOP, "timestamp": str(AT)} | said
+    joint, name = ("&", "hmac") if kind == "query" else ("", "signature")
+    text = joint.join(f"{key}={said[key]}" for key in sorted(said))
+    return {"kind": kind, "query": said | {name: hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()}}
+
+
+PROXY = {"path_prefix": "/apps/cartwheel", "logged_in_customer_id": "7"}
+QUESTIONS: list[dict[str, Any]] = [
+    *(webhook(path) for path in sorted(PAYLOADS.rglob("*.json")) if path.name != "_headers.json"),
+    webhook(PAYLOADS / "orders" / "create.json", b" "),
+    token(), token(exp=AT - 5), token(exp=AT - 30), token(aud="other"), token(nbf=AT + 60),
+    {"kind": "token", "token": token()["token"] + "x"},
+    query("query", host="YWRtaW4", embedded="1"), query("query", "guess"), query("query", timestamp=str(AT - 4000)),
+    query("proxy", **PROXY), query("proxy", "guess", **PROXY), query("proxy", timestamp=str(AT - 4000), **PROXY),
+    *({"kind": "shop", "shop": shop} for shop in (SHOP, f"{SHOP}.evil.com", f"evil.com#{SHOP}", "-x.myshopify.com")),
+]  # fmt: skip
+
+# The library leaves the hosts of a token to its caller; we do not.
+STRICTER = [token(dest="https://evil.myshopify.com"), token(dest="https://evil.example", iss="https://evil.example/admin")]
+
+
+def ours(asked: dict[str, Any]) -> bool:
+    """Our own answer to a question."""
+    try:
+        match asked["kind"]:
+            case "webhook":
+                return is_authentic(asked["headers"], asked["body"].encode(), [SECRET])
+            case "token":
+                return bool(read_session_token(asked["token"], client_id=CLIENT, secrets=[SECRET], now=NOW))
+            case "query":
+                return bool(verify_query(asked["query"].items(), [SECRET], NOW))
+            case "proxy":
+                return bool(verify_proxy(asked["query"].items(), [SECRET], NOW))
+    except BadToken:
+        return False
+    return is_shop_domain(asked["shop"])
+
+
+def theirs(questions: list[dict[str, Any]]) -> list[bool]:
+    asked = json.dumps({"clientId": CLIENT, "secret": SECRET, "questions": questions})
+    command = ["node", str(ORACLE / "oracle.mjs")]
+    ran = subprocess.run(command, input=asked, capture_output=True, text=True, check=True, timeout=60)
+    return [bool(answer) for answer in json.loads(ran.stdout)]
+
+
+def test_shopifys_own_library_says_what_we_say() -> None:
+    answers = theirs(QUESTIONS)
+
+    assert [(q, said) for q, said in zip(QUESTIONS, answers, strict=True) if ours(q) is not said] == []
+    assert 40 < sum(answers) < len(answers)
+
+
+def test_we_refuse_what_the_library_leaves_to_its_caller() -> None:
+    assert theirs(STRICTER) == [True, True]
+    assert [ours(question) for question in STRICTER] == [False, False]
