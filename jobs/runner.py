@@ -15,6 +15,8 @@ from app.services.enrol import Verdict
 from app.services.snapshots import Subject
 from jobs import drain as draining
 
+STEP_FAILED = "step_failed"  # the reason of a run whose step failed for good
+
 
 def drain() -> None:
     """Work off the steps that are due; RQ calls it by name."""
@@ -33,7 +35,7 @@ def work(session: Session, steps: Sequence[ScheduledStep], now: datetime) -> Non
 
 def give_up(session: Session, step: ScheduledStep, now: datetime) -> None:
     """End the run of a step that failed for good: it must not look as if it went on."""
-    enrol.end(session, step.shop_id, [step.enrollment_id], state=EnrollmentState.EXITED, reason="step_failed", now=now)
+    enrol.end(session, step.shop_id, [step.enrollment_id], state=EnrollmentState.EXITED, reason=STEP_FAILED, now=now)
 
 
 def _work_shop(session: Session, shop_id: int, steps: Sequence[ScheduledStep], now: datetime) -> None:

@@ -22,7 +22,8 @@ from tests import builders
 from tests.bench import floor, payloads, rig
 from tests.bench.load import Plan
 
-LED_TO = ("customers", "customer_identities", "consents", "checkouts", "events", "enrollments", "scheduled_steps", "decisions")
+PEOPLE, CARTS = ("customers", "customer_identities", "consents"), ("checkouts", "events")
+LED_TO = (*PEOPLE, *CARTS, "enrollments", "scheduled_steps", "decisions")
 SPACING = 0.2  # seconds between single webhooks
 QUEUES = ("inbox", "steps", "mail")
 

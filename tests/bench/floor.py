@@ -1,6 +1,6 @@
-"""The floor of the events bench: one plain script that does in SQL what a batch of abandoned checkouts leads to, and no more.
+"""The floor of the events bench: a plain script that writes in SQL what a batch of abandoned checkouts leads to, and no more.
 
-No claims, leases or fences, no merging of people, no locks, no older news, no decisions: it knows that every checkout is new.
+No claims, leases or fences, no merging of people, no locks, no older news, no decisions: it knows that all are new.
 """
 
 import hashlib
@@ -46,21 +46,30 @@ def _batch(connection: psycopg.Connection[Any], shop_id: int) -> int:
     runs = _insert(cursor, "enrollments", [_enrollment(shop_id, c, b) for c, b in told], returning="id")
     _insert(cursor, "scheduled_steps", [_step(shop_id, r, b) for r, b in zip(runs, bodies, strict=True)])
     _insert(cursor, "decisions", [_decision(shop_id, r, b) for r, b in zip(runs, bodies, strict=True)])
-    cursor.execute("UPDATE webhooks SET state = 'done', processed_at = now() WHERE shop_id = %s AND id = ANY(%s)", (shop_id, ids))
+    done = "UPDATE webhooks SET state = 'done', processed_at = now() WHERE shop_id = %s AND id = ANY(%s)"
+    cursor.execute(done, (shop_id, ids))
     return len(webhooks)
 
 
 def _insert(cursor: psycopg.Cursor[Any], table: str, rows: Sequence[dict[str, Any]], *, returning: str = "") -> list[int]:
-    """Insert all rows with one statement."""
-    one = f"({', '.join(['%s'] * len(rows[0]))})"
-    query = f"INSERT INTO {table} ({', '.join(rows[0])}) VALUES {', '.join([one] * len(rows))}"
-    values = [value for row in rows for value in row.values()]
-    cursor.execute(f"{query} RETURNING {returning}" if returning else query, values)
-    return [row[0] for row in cursor.fetchall()] if returning else []
+    """Insert all rows in one pipeline; one statement with all their values took twice the time."""
+    query = f"INSERT INTO {table} ({', '.join(rows[0])}) VALUES ({', '.join(['%s'] * len(rows[0]))})"
+    values = [list(row.values()) for row in rows]
+    if not returning:
+        cursor.executemany(query, values)
+        return []
+    cursor.executemany(f"{query} RETURNING {returning}", values, returning=True)
+    return [result.fetchone()[0] for result in cursor.results()]
 
 
 def _customer(shop_id: int, b: dict[str, Any]) -> dict[str, Any]:
-    names = {"email": b["email"], "first_name": "Maya", "last_name": "Okafor", "locale": b["customer_locale"], "country": "US"}
+    names = {
+        "first_name": "Maya",
+        "last_name": "Okafor",
+        "country": "US",
+        "locale": b["customer_locale"],
+        "email": b["email"],
+    }
     facts = {name: [b["updated_at"], value] for name, value in names.items()}
     return {"shop_id": shop_id, **names, "facts": json.dumps(facts)}
 
@@ -76,8 +85,8 @@ def _identities(shop_id: int, customer_id: int, b: dict[str, Any]) -> list[dict[
 def _consent(shop_id: int, customer_id: int, b: dict[str, Any]) -> dict[str, Any]:
     email_hash = hmac.digest(b"key", b["email"].encode(), "sha256")
     return {
-        "shop_id": shop_id, "customer_id": customer_id, "email_hash": email_hash, "state": "subscribed", "at": b["created_at"],
-        "source": "checkout", "evidence": json.dumps({"object_id": b["token"]}),
+        "shop_id": shop_id, "customer_id": customer_id, "email_hash": email_hash, "state": "subscribed",
+        "at": b["created_at"], "source": "checkout", "evidence": json.dumps({"object_id": b["token"]}),
     }  # fmt: skip
 
 
@@ -85,10 +94,11 @@ def _checkout(shop_id: int, customer_id: int, b: dict[str, Any]) -> dict[str, An
     names = ("title", "quantity", "product_id", "variant_id", "variant_title", "sku")
     lines = [{name: item[name] for name in names} | {"price_minor": 2400, "image_url": None} for item in b["line_items"]]
     return {
-        "shop_id": shop_id, "token": b["token"], "cart_token": b["cart_token"], "customer_id": customer_id, "email": b["email"],
-        "first_name": "Maya", "locale": b["customer_locale"], "lines": json.dumps(lines), "currency": b["currency"],
-        "subtotal_minor": 6450, "total_minor": 7050, "recovery_url": b["abandoned_checkout_url"], "started_at": b["created_at"],
-        "changed_at": b["updated_at"], "rank": hashlib.sha256(b["token"].encode()).hexdigest()[:16],
+        "shop_id": shop_id, "token": b["token"], "cart_token": b["cart_token"], "customer_id": customer_id,
+        "email": b["email"], "first_name": "Maya", "locale": b["customer_locale"], "lines": json.dumps(lines),
+        "currency": b["currency"], "subtotal_minor": 6450, "total_minor": 7050,
+        "recovery_url": b["abandoned_checkout_url"], "started_at": b["created_at"], "changed_at": b["updated_at"],
+        "rank": hashlib.sha256(b["token"].encode()).hexdigest()[:16],
     }  # fmt: skip
 
 
@@ -107,7 +117,8 @@ def _enrollment(shop_id: int, customer_id: int, b: dict[str, Any]) -> dict[str, 
 
 
 def _step(shop_id: int, enrollment_id: int, b: dict[str, Any]) -> dict[str, Any]:
-    return {"shop_id": shop_id, "enrollment_id": enrollment_id, "step_no": 0, "due_at": b["updated_at"]}  # an hour early: as wide a row
+    # Due an hour early: the row is as wide.
+    return {"shop_id": shop_id, "enrollment_id": enrollment_id, "step_no": 0, "due_at": b["updated_at"]}
 
 
 def _decision(shop_id: int, enrollment_id: int, b: dict[str, Any]) -> dict[str, Any]:
@@ -115,4 +126,3 @@ def _decision(shop_id: int, enrollment_id: int, b: dict[str, Any]) -> dict[str, 
         "shop_id": shop_id, "enrollment_id": enrollment_id, "version": 1, "step_no": 0, "because": "entered", "saw": _SAW,
         "effects": _EFFECTS, "decided_at": b["updated_at"],
     }  # fmt: skip
-

@@ -245,9 +245,10 @@ def reasons_of_the_engine() -> set[str]:
 def reasons() -> set[str]:
     """All reasons that are written beside a decision or a mail, as words of the machine."""
     from app.services import ledger
+    from jobs.runner import STEP_FAILED
 
     nobody = SimpleNamespace(recipient=None, step="reminder")
-    return {*reasons_of_the_engine(), str(ledger._why_skip(FLOWS["abandoned_cart"], nobody, None, now=NOW))}
+    return {*reasons_of_the_engine(), STEP_FAILED, str(ledger._why_skip(FLOWS["abandoned_cart"], nobody, None, now=NOW))}
 
 
 def test_the_engine_gives_the_reasons_that_we_know_of(reasons):
