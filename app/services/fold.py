@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import case, func, tuple_
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
+
+from app.models.bulk import insert_rows
 
 Row = dict[str, Any]
 
@@ -44,7 +45,7 @@ def fold(session: Session, model: Any, rows: Sequence[Row], *, key: str, earlies
     """
     if not rows:
         return []
-    statement = insert(model).values(list(rows))
+    statement = insert_rows(model, rows)
     told = statement.excluded
     is_newer = tuple_(told.changed_at, told.rank) > tuple_(model.changed_at, model.rank)
     fixed = {"shop_id", key, *earliest}

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.domain import events as e
 from app.models import EventRow, Shop
+from app.models.bulk import insert_rows
 from app.services import account, people, snapshots, trade
 from app.services.people import Identity, Statement
 
@@ -83,7 +83,7 @@ def _record(session: Session, shop_id: int, facts: Sequence[Fact], customer_of: 
         for f in facts
     ]  # fmt: skip
     if rows:
-        session.execute(insert(EventRow).values(rows).on_conflict_do_nothing())
+        session.execute(insert_rows(EventRow, rows).on_conflict_do_nothing())
 
 
 def _learn(session: Session, shop: Shop, found: Sequence[e.Event], customer_of: dict[int, int | None]) -> None:

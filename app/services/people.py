@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import case, delete, insert, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy import case, delete, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app import crypto
@@ -23,6 +22,7 @@ from app.models import (
     Order,
     PurchaseMark,
 )
+from app.models.bulk import as_table, insert_rows, one_of
 
 Identity = tuple[str, str]  # ("id", platform id) or ("email", normalised address)
 FACTS = ("email", "first_name", "last_name", "locale", "country")
@@ -73,7 +73,7 @@ def resolve(session: Session, shop_id: int, groups: Iterable[Sequence[Identity]]
             if (kind, value) not in known
         ]
     if links:
-        session.execute(insert(CustomerIdentity), links)
+        session.execute(insert_rows(CustomerIdentity, links))
     return answer
 
 
@@ -86,7 +86,7 @@ def lock(session: Session, shop_id: int, customer_ids: Iterable[int]) -> None:
     if ids:
         session.execute(
             select(Customer.id)
-            .where(Customer.shop_id == shop_id, Customer.id.in_(ids))
+            .where(Customer.shop_id == shop_id, one_of(Customer.id, ids))
             .order_by(Customer.id)
             .with_for_update()
         )
@@ -103,11 +103,11 @@ def learn_facts(session: Session, shop_id: int, told: Sequence[tuple[int, Person
     if not news:
         return
     held = session.execute(
-        select(Customer.id, Customer.facts).where(Customer.shop_id == shop_id, Customer.id.in_(news))
+        select(Customer.id, Customer.facts).where(Customer.shop_id == shop_id, one_of(Customer.id, news))
     ).all()
     changes = [_facts_row(shop_id, c.id, merged) for c in held if (merged := _newer(c.facts, news[c.id])) != c.facts]
     if changes:
-        session.execute(update(Customer), changes)
+        _change(session, shop_id, changes)
 
 
 def record_consent(session: Session, shop_id: int, hash_key: bytes, told: Sequence[tuple[int, Statement]]) -> None:
@@ -122,27 +122,29 @@ def record_consent(session: Session, shop_id: int, hash_key: bytes, told: Sequen
         }
         for customer_id, s in told
     }  # fmt: skip
-    session.execute(pg_insert(ConsentRow).values(list(rows.values())).on_conflict_do_nothing())
+    session.execute(insert_rows(ConsentRow, list(rows.values())).on_conflict_do_nothing())
     newest: dict[str, Consent] = {}
     for _, s in told:
         held = newest.get(s.email, s.consent)
         newest[s.email] = max(held, s.consent, key=lambda c: (c.at, STRICTNESS.index(c.state)))
-    for email, consent in newest.items():
-        _fold_consent(session, shop_id, email, consent)
+    _fold_consent(session, shop_id, newest)
 
 
-def _fold_consent(session: Session, shop_id: int, email: str, consent: Consent) -> None:
-    strictness = case({s.value: n for n, s in enumerate(STRICTNESS)}, value=CustomerIdentity.consent_state)
+def _fold_consent(session: Session, shop_id: int, newest: dict[str, Consent]) -> None:
+    rows = [{"value": email, "consent_state": c.state, "consent_at": c.at} for email, c in newest.items()]
+    told = as_table(CustomerIdentity, rows)
+    strictness = {s.value: n for n, s in enumerate(STRICTNESS)}
+    held = tuple_(CustomerIdentity.consent_at, case(strictness, value=CustomerIdentity.consent_state))
     session.execute(
         update(CustomerIdentity)
         .where(
             CustomerIdentity.shop_id == shop_id,
             CustomerIdentity.kind == "email",
-            CustomerIdentity.value == email,
+            CustomerIdentity.value == told.c.value,
             CustomerIdentity.consent_at.is_(None)
-            | (tuple_(CustomerIdentity.consent_at, strictness) < tuple_(consent.at, STRICTNESS.index(consent.state))),
+            | (held < tuple_(told.c.consent_at, case(strictness, value=told.c.consent_state))),
         )
-        .values(consent_state=consent.state, consent_at=consent.at)
+        .values(consent_state=told.c.consent_state, consent_at=told.c.consent_at)
         .execution_options(synchronize_session=False)
     )
 
@@ -168,10 +170,11 @@ def _components(groups: Iterable[Sequence[Identity]]) -> list[list[Identity]]:
 
 
 def _known(session: Session, shop_id: int, wanted: list[Identity]) -> dict[Identity, int]:
+    told = as_table(CustomerIdentity, [{"kind": kind, "value": value} for kind, value in wanted])
     rows = session.execute(
-        select(CustomerIdentity.kind, CustomerIdentity.value, CustomerIdentity.customer_id).where(
-            CustomerIdentity.shop_id == shop_id, tuple_(CustomerIdentity.kind, CustomerIdentity.value).in_(wanted)
-        )
+        select(CustomerIdentity.kind, CustomerIdentity.value, CustomerIdentity.customer_id)
+        .join(told, (CustomerIdentity.kind == told.c.kind) & (CustomerIdentity.value == told.c.value))
+        .where(CustomerIdentity.shop_id == shop_id)
     )
     return {(kind, value): customer_id for kind, value, customer_id in rows}
 
@@ -179,7 +182,17 @@ def _known(session: Session, shop_id: int, wanted: list[Identity]) -> dict[Ident
 def _create(session: Session, shop_id: int, count: int) -> list[int]:
     if not count:
         return []
-    return list(session.scalars(insert(Customer).returning(Customer.id), [{"shop_id": shop_id} for _ in range(count)]))
+    return list(session.scalars(insert_rows(Customer, [{"shop_id": shop_id}] * count).returning(Customer.id)))
+
+
+def _change(session: Session, shop_id: int, changes: list[dict[str, Any]]) -> None:
+    told = as_table(Customer, changes)
+    session.execute(
+        update(Customer)
+        .where(Customer.shop_id == shop_id, Customer.id == told.c.id)
+        .values({name: told.c[name] for name in ("facts", *FACTS)})
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _merge(session: Session, shop_id: int, keep: int, others: list[int]) -> None:

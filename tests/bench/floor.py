@@ -1,4 +1,4 @@
-"""The floor of the events bench: a plain script that writes in SQL what a batch of abandoned checkouts leads to, and no more.
+"""The floor of the events bench: a plain script that writes the rows that a batch of abandoned checkouts leads to.
 
 No claims, leases or fences, no merging of people, no locks, no older news, no decisions: it knows that all are new.
 """

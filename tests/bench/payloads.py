@@ -27,7 +27,7 @@ def checkout(key: str, at: datetime | None = None) -> bytes:
 
 
 def requests(series: str, count: int, at: str = "") -> list[tuple[bytes, bytes]]:
-    """Return signed requests, head and body, each with a webhook id of its own; given an instant, also with its own checkout."""
+    """Return signed requests, head and body, each with its own webhook id and, given an instant, its own checkout."""
     instant = datetime.fromisoformat(at) if at else None
     bodies = [checkout(f"{series}-{n}", instant) for n in range(count if at else _BODIES)]
     heads = [_head(body) for body in bodies]

@@ -153,7 +153,9 @@ def seed(house, shop_id, now):
     )
     parcel = {"id": 9, "fulfillment_id": 4040, "order_id": HER_ORDER, "status": "in_transit", "happened_at": at.isoformat()}
     receive(house, shop_id, "fulfillment_events/create", parcel | {"city": "Lisbon", "address1": ALICE["street"]}, "a5")
-    receive(house, shop_id, "checkouts/update", checkout(at, token="tok-alice-open-one", quantity=1), "a6")
+    receive(
+        house, shop_id, "checkouts/update", checkout(at + timedelta(minutes=1), token="tok-alice-open-one", quantity=1), "a6"
+    )
     with house.begin() as session:
         for name, body in disguises(ALICE["email"]).items():
             builders.store_webhook(session, shop_id, "checkouts/update" if "b" in name else "unused/topic", body, key=name)
