@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.flows.engine import Schedule, decide
 from app.models import Enrollment, EnrollmentState, ScheduledStep, Shop, claims
+from app.models.bulk import one_of
 from app.queues import QueueName, ring
 from app.services import enrol, people, snapshots
 from app.services.enrol import Verdict
@@ -62,7 +63,7 @@ def _work_shop(session: Session, shop_id: int, steps: Sequence[ScheduledStep], n
 def _lock_runs(session: Session, shop_id: int, steps: Sequence[ScheduledStep]) -> dict[int, Enrollment]:
     """Take the subject locks, then read the runs: a merge that was committed while we waited has moved them."""
     ids = [s.enrollment_id for s in steps]
-    query = select(Enrollment).where(Enrollment.shop_id == shop_id, Enrollment.id.in_(ids))
+    query = select(Enrollment).where(Enrollment.shop_id == shop_id, one_of(Enrollment.id, ids))
     people.lock(session, shop_id, session.scalars(query.with_only_columns(Enrollment.customer_id)))
     runs = session.scalars(query, execution_options={"populate_existing": True})
     return {run.id: run for run in runs}

@@ -1,7 +1,7 @@
 """Many rows in one statement that always reads the same: they travel as one JSON parameter.
 
-With a parameter for each value, SQLAlchemy and psycopg write and read a new statement for each batch, which took three quarters
-of a batch's time (docs/performance.md).
+With a parameter for each value, SQLAlchemy and psycopg write and read a new statement for each batch, which took three
+quarters of a batch's time (docs/performance.md).
 """
 
 import json

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, func, select, tuple_, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from app.domain.errors import CartwheelError
+from app.models.bulk import as_table
 
 MOST_DEATHS = 3  # processes that died on a row before it counts as poison
 
@@ -43,9 +44,10 @@ def finish(session: Session, model: type[T], rows: Sequence[T], values: dict[str
     """
     if not rows:
         return
+    ours = as_table(model, [{"shop_id": r.shop_id, "id": r.id, "fence": r.fence} for r in rows])
     result = session.execute(
         update(model)
-        .where(tuple_(model.shop_id, model.id, model.fence).in_([(r.shop_id, r.id, r.fence) for r in rows]))
+        .where(model.shop_id == ours.c.shop_id, model.id == ours.c.id, model.fence == ours.c.fence)
         .values({"lease_until": None, **values})
         .execution_options(synchronize_session=False)
     )
@@ -83,9 +85,10 @@ def _due(session: Session, model: type[T], limit: int, now: datetime, extra: Col
 
 
 def _lease(session: Session, model: type[T], keys: list[Key], lease: timedelta, *, died: bool) -> list[T]:
+    taken = as_table(model, [{"shop_id": shop_id, "id": row_id} for shop_id, row_id in keys])
     rows = session.scalars(
         update(model)
-        .where(tuple_(model.shop_id, model.id).in_(keys))
+        .where(model.shop_id == taken.c.shop_id, model.id == taken.c.id)
         .values(
             lease_until=func.now() + lease,
             fence=model.fence + 1,
@@ -104,7 +107,7 @@ def _key(row: Any) -> Key:
 
 def is_anything_due(session: Session, model: type[T], now: datetime) -> bool:
     """Say whether a claim would find a row."""
-    pending = select(model.id).where(model.state == "pending").limit(1)
+    pending = select(model.id).where(model.state == "pending")
     waiting = pending.where(model.due_at <= now, model.lease_until.is_(None))
-    # Two questions, because each has its index and "or" would have none.
-    return session.scalar(waiting) is not None or session.scalar(pending.where(model.lease_until < func.now())) is not None
+    # Two questions, because each has its index and one with "or" in it would have none; one statement, for the way there.
+    return bool(session.scalar(select(waiting.exists() | pending.where(model.lease_until < func.now()).exists())))

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app import crypto
@@ -16,6 +15,7 @@ from app.flows.engine import Decision, Exit, Finish, Schedule, SendEmail, SkipEm
 from app.flows.snapshot import Snapshot
 from app.flows.vocabulary import Flow, Percent, Send, Wait
 from app.models import Coupon, DecisionRow, Delivery, DeliveryState, Enrollment, EnrollmentState, ScheduledStep, Shop
+from app.models.bulk import insert_rows, one_of
 from app.services.snapshots import Subject
 
 # 32 letters and digits that nobody mixes up: no 0 O 1 I.
@@ -46,7 +46,7 @@ def enter(
         }
         for s, arm in zip(subjects, arms, strict=True)
     ]  # fmt: skip
-    statement = pg_insert(Enrollment).values(rows).on_conflict_do_nothing().returning(Enrollment)
+    statement = insert_rows(Enrollment, rows).on_conflict_do_nothing().returning(Enrollment)
     return list(session.scalars(statement, execution_options={"populate_existing": True}))
 
 
@@ -83,7 +83,7 @@ def apply(session: Session, shop: Shop, verdicts: Sequence[Verdict], *, now: dat
             left.pop(run_id, None)  # its waiting mail was skipped: that row says why already
     _insert_new(session, Delivery, list(left.values()))
     if verdicts:
-        session.execute(insert(DecisionRow), [_decision_row(shop.id, v, now) for v in verdicts])
+        session.execute(insert_rows(DecisionRow, [_decision_row(shop.id, v, now) for v in verdicts]))
 
 
 def end(
@@ -102,7 +102,7 @@ def end(
     """
     session.execute(
         update(Enrollment)
-        .where(Enrollment.shop_id == shop_id, Enrollment.id.in_(enrollment_ids))
+        .where(Enrollment.shop_id == shop_id, one_of(Enrollment.id, enrollment_ids))
         .values(state=state, reason=reason, ended_at=now)
         .execution_options(synchronize_session=False)
     )
@@ -110,7 +110,7 @@ def end(
         update(ScheduledStep)
         .where(
             ScheduledStep.shop_id == shop_id,
-            ScheduledStep.enrollment_id.in_(enrollment_ids),
+            one_of(ScheduledStep.enrollment_id, enrollment_ids),
             ScheduledStep.state == "pending",
         )
         .values(state="done", lease_until=None, fence=ScheduledStep.fence + 1)
@@ -122,7 +122,7 @@ def end(
         update(Delivery)
         .where(
             Delivery.shop_id == shop_id,
-            Delivery.enrollment_id.in_(enrollment_ids),
+            one_of(Delivery.enrollment_id, enrollment_ids),
             Delivery.state == DeliveryState.PENDING,
         )
         .values(state=DeliveryState.SKIPPED, reason=reason, lease_until=None, fence=Delivery.fence + 1)
@@ -186,7 +186,7 @@ def _schedule(session: Session, steps: Sequence[dict[str, Any]]) -> None:
     """Set when steps are looked at; a step that waits already is moved, one that is over stays over."""
     if not steps:
         return
-    statement = pg_insert(ScheduledStep).values(list(steps))
+    statement = insert_rows(ScheduledStep, steps)
     session.execute(
         statement.on_conflict_do_update(
             index_elements=["shop_id", "enrollment_id", "step_no"],
@@ -202,7 +202,7 @@ def _schedule(session: Session, steps: Sequence[dict[str, Any]]) -> None:
 def _insert_new(session: Session, model: Any, rows: Sequence[dict[str, Any]]) -> None:
     """Insert what is not there yet: a step mails once, whoever asks twice (I5)."""
     if rows:
-        session.execute(pg_insert(model).values(list(rows)).on_conflict_do_nothing())
+        session.execute(insert_rows(model, rows).on_conflict_do_nothing())
 
 
 def _delivery(verdict: Verdict, step: str, due_at: datetime, *, now: datetime, skipped: str | None = None) -> dict[str, Any]:

@@ -96,9 +96,10 @@ def learn_facts(session: Session, shop_id: int, told: Sequence[tuple[int, Person
     """Fold names, address, locale and country into the customers, field by field, the newest by the platform's clock."""
     news: dict[int, dict[str, list[str]]] = defaultdict(dict)
     for customer_id, person, at in told:
+        told_at = at.astimezone(UTC).isoformat()
         for field in FACTS:
             if value := getattr(person, field):
-                entry = [at.astimezone(UTC).isoformat(), value]
+                entry = [told_at, value]
                 news[customer_id][field] = max(entry, news[customer_id].get(field, entry))
     if not news:
         return

@@ -10,6 +10,7 @@ from app.flows.engine import Decision, Exit, Schedule, decide, first_look, is_he
 from app.flows.snapshot import Snapshot
 from app.flows.vocabulary import Flow
 from app.models import Arm, Checkout, Enrollment, EnrollmentState, FlowSettings, FlowVersion, ScheduledStep, Shop
+from app.models.bulk import one_of
 from app.services import enrol, snapshots
 from app.services.enrol import Verdict
 from app.services.ingest import Touched
@@ -20,15 +21,16 @@ def react(session: Session, shop: Shop, touched: Touched, *, now: datetime) -> N
     """Let every flow look at what changed. The caller holds the locks of the touched customers and commits."""
     if not (touched.tokens or touched.customers):
         return
+    fresh: dict[int, Snapshot] = {}
     for settings, flow in _live_flows(session, shop.id):
-        _enter(session, shop, settings, flow, touched, now=now)
+        fresh |= _enter(session, shop, settings, flow, touched, now=now)
     _refill(session, shop, touched, now=now)
-    _update_runs(session, shop, touched, now=now)
+    _update_runs(session, shop, touched, fresh, now=now)
 
 
 def look_again(session: Session, shop: Shop, customers: set[int], *, now: datetime) -> None:
     """Let people's runs notice a change that came by no event, such as an unsubscribe. The caller holds their locks."""
-    _update_runs(session, shop, Touched(customers=customers), now=now)
+    _update_runs(session, shop, Touched(customers=customers), {}, now=now)
 
 
 def _live_flows(session: Session, shop_id: int) -> list[tuple[FlowSettings, Flow]]:
@@ -45,15 +47,18 @@ def _live_flows(session: Session, shop_id: int) -> list[tuple[FlowSettings, Flow
     return [(settings, read_flow(tree)) for settings, tree in rows]
 
 
-def _enter(session: Session, shop: Shop, settings: FlowSettings, flow: Flow, touched: Touched, *, now: datetime) -> None:
-    """Enrol the people of touched checkouts who are not in this episode yet."""
+def _enter(
+    session: Session, shop: Shop, settings: FlowSettings, flow: Flow, touched: Touched, *, now: datetime
+) -> dict[int, Snapshot]:
+    """Enrol the people of touched checkouts who are not in this episode yet; return what is known of each new run."""
     if flow.trigger.event != "checkout_updated" or not touched.entering:
-        return
+        return {}
     subjects = _candidates(session, shop.id, settings, touched, now=now)
-    loaded = snapshots.load(session, shop, subjects)
-    entering = [s for s, snapshot in zip(subjects, loaded, strict=True) if should_enter(flow, snapshot, now=now)]
+    loaded = {s.token: snapshot for s, snapshot in zip(subjects, snapshots.load(session, shop, subjects), strict=True)}
+    entering = [s for s in subjects if should_enter(flow, loaded[s.token], now=now)]
     arms = [Arm.HOLDOUT if s.is_held_out else Arm.TREATED for s in entering]
-    enrol.enter(session, shop.id, entering, version=settings.version, arms=arms)
+    entered = enrol.enter(session, shop.id, entering, version=settings.version, arms=arms)
+    return {run.id: loaded[run.episode] for run in entered}
 
 
 def _candidates(session: Session, shop_id: int, settings: FlowSettings, touched: Touched, *, now: datetime) -> list[Subject]:
@@ -69,7 +74,10 @@ def _candidates(session: Session, shop_id: int, settings: FlowSettings, touched:
     )
     rows = session.execute(
         select(Checkout.token, Checkout.customer_id, Checkout.email).where(
-            Checkout.shop_id == shop_id, Checkout.token.in_(touched.entering), Checkout.customer_id.is_not(None), ~enrolled
+            Checkout.shop_id == shop_id,
+            one_of(Checkout.token, touched.entering),
+            Checkout.customer_id.is_not(None),
+            ~enrolled,
         )
     )
     share = float(settings.holdout_share)
@@ -93,7 +101,7 @@ def _refill(session: Session, shop: Shop, touched: Touched, *, now: datetime) ->
         Enrollment.shop_id == shop.id,
         Enrollment.state == EnrollmentState.EXITED,
         Enrollment.reason == "cart_emptied",
-        Enrollment.episode.in_(touched.entering),
+        one_of(Enrollment.episode, touched.entering),
     )
     runs = list(session.scalars(query)) if touched.entering else []
     if not runs:
@@ -105,8 +113,8 @@ def _refill(session: Session, shop: Shop, touched: Touched, *, now: datetime) ->
             enrol.take_back(session, shop, run, flow, snapshot, now=now)
 
 
-def _update_runs(session: Session, shop: Shop, touched: Touched, *, now: datetime) -> None:
-    """Restart the clock of touched runs, or end them."""
+def _update_runs(session: Session, shop: Shop, touched: Touched, fresh: dict[int, Snapshot], *, now: datetime) -> None:
+    """Restart the clock of touched runs, or end them; what is known of fresh ones is not loaded again."""
     rows = session.execute(
         select(Enrollment, ScheduledStep.step_no, ScheduledStep.due_at)
         .outerjoin(
@@ -118,15 +126,16 @@ def _update_runs(session: Session, shop: Shop, touched: Touched, *, now: datetim
         .where(
             Enrollment.shop_id == shop.id,
             Enrollment.state == EnrollmentState.ACTIVE,
-            or_(Enrollment.customer_id.in_(touched.customers), Enrollment.episode.in_(touched.tokens)),
+            or_(one_of(Enrollment.customer_id, touched.customers), one_of(Enrollment.episode, touched.tokens)),
         )
     ).all()
-    runs = [row[0] for row in rows]
-    flows = enrol.flows_of(session, shop.id, runs)
-    loaded = snapshots.load(session, shop, [Subject.of(run) for run in runs])
+    flows = enrol.flows_of(session, shop.id, [row[0] for row in rows])
+    older = [row[0] for row in rows if row[0].id not in fresh]
+    loaded = snapshots.load(session, shop, [Subject.of(run) for run in older])
+    known = fresh | {run.id: snapshot for run, snapshot in zip(older, loaded, strict=True)}
     verdicts = []
-    for (run, step_no, due_at), snapshot in zip(rows, loaded, strict=True):
-        flow = flows[run.flow, run.version]
+    for run, step_no, due_at in rows:
+        flow, snapshot = flows[run.flow, run.version], known[run.id]
         if decision := _news(flow, step_no, due_at, snapshot, now=now):
             email = snapshot.checkout.email if snapshot.checkout else None
             verdicts.append(Verdict(run, flow, step_no or 0, decision, email))

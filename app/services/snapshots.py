@@ -23,6 +23,7 @@ from app.models import (
     Shop,
     Suppression,
 )
+from app.models.bulk import one_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,8 @@ class _Person:
 
 def load(session: Session, shop: Shop, subjects: Sequence[Subject]) -> list[Snapshot]:
     """Return a snapshot for each subject, in the same order."""
+    if not subjects:
+        return []
     tokens = {s.token for s in subjects}
     customers = {s.customer_id for s in subjects}
     checkouts = _checkouts(session, shop.id, tokens)
@@ -103,7 +106,7 @@ def _checkouts(session: Session, shop_id: int, tokens: Iterable[str]) -> dict[st
         select(
             Checkout.token, Checkout.email, Checkout.lines, Checkout.subtotal_minor, Checkout.started_at,
             Checkout.changed_at, Checkout.completed_at, Checkout.deleted_at,
-        ).where(Checkout.shop_id == shop_id, Checkout.token.in_(tokens))
+        ).where(Checkout.shop_id == shop_id, one_of(Checkout.token, tokens))
     )  # fmt: skip
     return {
         row.token: CheckoutFacts(
@@ -122,7 +125,7 @@ def _checkouts(session: Session, shop_id: int, tokens: Iterable[str]) -> dict[st
 
 def _orders(session: Session, shop_id: int, tokens: Iterable[str]) -> dict[str, datetime]:
     """Return when a purchase answered each checkout: same token, same cart, or the same person since it began (I6)."""
-    mine = (Checkout.shop_id == shop_id, Checkout.token.in_(tokens), PurchaseMark.shop_id == shop_id)
+    mine = (Checkout.shop_id == shop_id, one_of(Checkout.token, tokens), PurchaseMark.shop_id == shop_id)
     ways = (
         PurchaseMark.checkout_token == Checkout.token,
         PurchaseMark.cart_token == Checkout.cart_token,
@@ -141,7 +144,7 @@ def _newest_open(session: Session, shop_id: int, customers: Iterable[int]) -> di
         select(Checkout.customer_id, Checkout.started_at, Checkout.token)
         .where(
             Checkout.shop_id == shop_id,
-            Checkout.customer_id.in_(customers),
+            one_of(Checkout.customer_id, customers),
             Checkout.email.is_not(None),
             Checkout.completed_at.is_(None),
             (Checkout.deleted_at.is_(None)) | (Checkout.deleted_at < Checkout.changed_at),
@@ -154,21 +157,23 @@ def _newest_open(session: Session, shop_id: int, customers: Iterable[int]) -> di
 
 
 def _people(session: Session, shop_id: int, customers: Iterable[int]) -> dict[int, _Person]:
-    is_address = and_(
-        CustomerIdentity.shop_id == Customer.shop_id,
-        CustomerIdentity.customer_id == Customer.id,
-        CustomerIdentity.kind == "email",
-    )
-    rows = session.execute(
-        select(Customer.id, Customer.deleted_at, Customer.facts, CustomerIdentity.value, CustomerIdentity.consent_state)
-        .outerjoin(CustomerIdentity, is_address)
-        .where(Customer.shop_id == shop_id, Customer.id.in_(customers))
+    held = session.execute(
+        select(Customer.id, Customer.deleted_at, Customer.facts).where(
+            Customer.shop_id == shop_id, one_of(Customer.id, customers)
+        )
     ).all()
+    # A query of its own, for all kinds of identities: a join, or a question for addresses, lets PostgreSQL walk through all
+    # addresses of a shop while it has no statistics.
+    identities = session.execute(
+        select(
+            CustomerIdentity.customer_id, CustomerIdentity.kind, CustomerIdentity.value, CustomerIdentity.consent_state
+        ).where(CustomerIdentity.shop_id == shop_id, one_of(CustomerIdentity.customer_id, customers))
+    )  # fmt: skip
     consents: dict[int, dict[str, ConsentState]] = defaultdict(dict)
-    for row in rows:
-        if row.value:
-            consents[row.id][row.value] = ConsentState(row.consent_state)
-    return {row.id: _Person(_is_gone(row.deleted_at, row.facts), consents[row.id]) for row in rows}
+    for customer_id, kind, value, state in identities:
+        if kind == "email":
+            consents[customer_id][value] = ConsentState(state)
+    return {c.id: _Person(_is_gone(c.deleted_at, c.facts), consents[c.id]) for c in held}
 
 
 def _is_gone(deleted_at: datetime | None, facts: dict[str, list[str]]) -> bool:
@@ -185,7 +190,7 @@ def _suppressions(session: Session, shop: Shop, emails: set[str]) -> dict[str, s
     by_hash = {crypto.hash_email(key, email): email for email in emails}
     rows = session.execute(
         select(Suppression.email_hash, Suppression.reason).where(
-            Suppression.shop_id == shop.id, Suppression.email_hash.in_(by_hash)
+            Suppression.shop_id == shop.id, one_of(Suppression.email_hash, by_hash)
         )
     )
     return {by_hash[bytes(email_hash)]: reason for email_hash, reason in rows}

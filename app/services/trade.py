@@ -1,22 +1,23 @@
 """Fold checkouts, orders, parcels, refunds and products."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import delete, func, insert, or_, select, text, tuple_, update
-from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy import delete, func, or_, select, text, tuple_, update
 from sqlalchemy.orm import Session
 
 from app import crypto
 from app.domain import events as e
 from app.domain.money import to_minor
 from app.models import Checkout, Order, OrderLine, Product, PurchaseMark, Refund, Shipment, Shop
+from app.models.bulk import insert_rows, one_of
 from app.services.fold import Row, fold, newest, rank
 
 FIRST_TIMES = ("placed_at", "paid_at", "fulfilled_at")
 CustomerOf = dict[int, int | None]
+_LINE = [field.name for field in fields(e.Line)]
 
 
 def fold_checkouts(session: Session, shop_id: int, found: Iterable[e.Event], customer_of: CustomerOf) -> set[str]:
@@ -101,12 +102,17 @@ def _mark_deleted(
 def _checkout_row(shop_id: int, c: e.CheckoutUpdated, customer_id: int | None) -> Row:
     content = {
         "cart_token": c.cart_token, "email": c.person.email, "first_name": c.person.first_name, "locale": c.person.locale,
-        "lines": [asdict(line) for line in c.lines], "currency": c.currency, "subtotal_minor": c.subtotal_minor,
+        "lines": _rows_of(c.lines), "currency": c.currency, "subtotal_minor": c.subtotal_minor,
         "total_minor": c.total_minor, "recovery_url": c.recovery_url, "started_at": c.created_at,
         "completed_at": c.completed_at,
     }  # fmt: skip
     keys = {"shop_id": shop_id, "token": c.object_id, "changed_at": c.happened_at, "customer_id": customer_id}
     return {**keys, "rank": rank(content, c.told_at), **content}
+
+
+def _rows_of(lines: Iterable[e.Line]) -> list[Row]:
+    """Return lines as they are stored; `asdict` copies deeply, which takes five times as long."""
+    return [{name: getattr(line, name) for name in _LINE} for line in lines]
 
 
 def _order_row(shop_id: int, o: e.OrderUpdated, customer_id: int | None) -> Row:
@@ -117,7 +123,7 @@ def _order_row(shop_id: int, o: e.OrderUpdated, customer_id: int | None) -> Row:
         "started_at": o.created_at, "placed_at": o.placed_at, "paid_at": o.paid_at, "cancelled_at": o.cancelled_at,
         "fulfilled_at": o.fulfilled_at,
     }  # fmt: skip
-    lines = [asdict(line) for line in o.lines]
+    lines = _rows_of(o.lines)
     keys = {"shop_id": shop_id, "external_id": o.object_id, "changed_at": o.happened_at, "customer_id": customer_id}
     return {**keys, "rank": rank({**content, "lines": lines}, o.told_at), **content}
 
@@ -142,7 +148,7 @@ def _replace_lines(session: Session, shop_id: int, lines: dict[int, tuple[e.Line
     """Write the lines of orders whose newest state is in this batch."""
     if not lines:
         return
-    session.execute(delete(OrderLine).where(OrderLine.shop_id == shop_id, OrderLine.order_id.in_(lines)))
+    session.execute(delete(OrderLine).where(OrderLine.shop_id == shop_id, one_of(OrderLine.order_id, lines)))
     rows = [
         {
             "shop_id": shop_id, "order_id": order_id, "position": n, "product_id": line.product_id,
@@ -153,7 +159,7 @@ def _replace_lines(session: Session, shop_id: int, lines: dict[int, tuple[e.Line
         for n, line in enumerate(of_order)
     ]  # fmt: skip
     if rows:
-        session.execute(insert(OrderLine), rows)
+        session.execute(insert_rows(OrderLine, rows))
 
 
 def _fold_refunds(session: Session, shop_id: int, refunds: Sequence[e.RefundCreated]) -> None:
@@ -165,7 +171,7 @@ def _fold_refunds(session: Session, shop_id: int, refunds: Sequence[e.RefundCrea
         for r in refunds
     ]  # fmt: skip
     if rows:
-        session.execute(pg_insert(Refund).values(rows).on_conflict_do_nothing())
+        session.execute(insert_rows(Refund, rows).on_conflict_do_nothing())
 
 
 def _fold_shipments(session: Session, shop_id: int, shipments: Sequence[e.ShipmentUpdated]) -> None:
@@ -218,7 +224,7 @@ def _mark(
         marks[order.object_id] = held | told | {"ordered_at": min(held["ordered_at"], row["ordered_at"])}
     if not marks:
         return
-    statement = pg_insert(PurchaseMark).values(list(marks.values()))
+    statement = insert_rows(PurchaseMark, list(marks.values()))
     told_now = statement.excluded
     known = {
         c: func.coalesce(told_now[c], getattr(PurchaseMark, c))
@@ -238,5 +244,5 @@ def _answered(session: Session, shop_id: int, placed: Sequence[e.OrderUpdated]) 
     if not carts:
         return tokens
     return tokens | set(
-        session.scalars(select(Checkout.token).where(Checkout.shop_id == shop_id, Checkout.cart_token.in_(carts)))
+        session.scalars(select(Checkout.token).where(Checkout.shop_id == shop_id, one_of(Checkout.cart_token, carts)))
     )
