@@ -158,15 +158,17 @@ def _one(
     return (seen - began) * 1000
 
 
-def start_workers(ground: rig.Rig, stack: ExitStack, *queues: str, scheduler: bool = False) -> None:
+def start_workers(ground: rig.Rig, stack: ExitStack, *queues: str, scheduler: bool = False) -> list[subprocess.Popen[bytes]]:
     """Run workers, and perhaps the scheduler, and wait until they have said that they started."""
+    started = []
     commands = [["worker", name] for name in queues] + ([["scheduler"]] if scheduler else [])
     for command in commands:
         name = "-".join(command)
-        stack.enter_context(rig.process(ground, name, ["app.cli", *command]))
+        started.append(stack.enter_context(rig.process(ground, name, ["app.cli", *command])))
         log = ground.directory / f"{name}.log"
         rig.wait_until(lambda log=log: b".started" in log.read_bytes(), name, every=0.05)
     time.sleep(1)  # the worker registers and looks after its queue before it waits
+    return started
 
 
 def now_of(connection: psycopg.Connection[Any]) -> datetime:

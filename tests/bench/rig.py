@@ -36,6 +36,7 @@ class Rig:
     """A running ground: where the servers are, and where processes may write their logs."""
 
     directory: Path
+    url: str  # for SQLAlchemy
     plain_url: str  # for psycopg itself
 
 
@@ -80,7 +81,7 @@ def rig() -> Iterator[Rig]:
             from app import db, schema
 
             schema.migrate(db.engine())
-            yield Rig(directory, running.database_url.replace("+psycopg", ""))
+            yield Rig(directory, running.database_url, running.database_url.replace("+psycopg", ""))
             db.engine().dispose()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
