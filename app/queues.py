@@ -4,6 +4,7 @@ import threading
 import time
 from enum import StrEnum
 from functools import lru_cache
+from queue import SimpleQueue
 
 import redis
 from prometheus_client import Counter
@@ -44,31 +45,39 @@ class Bell:
         self._not_before: dict[QueueName, float] = {}
         self._later: set[QueueName] = set()
         self._lock = threading.Lock()
+        self._asked: SimpleQueue[QueueName] = SimpleQueue()
+        self._ringer: threading.Thread | None = None
 
     def ring(self, name: QueueName) -> bool:
         """Say that there is work of this kind; False when Redis could not be told. Never raises."""
         with self._lock:
-            wait = self._not_before.get(name, 0.0) - time.monotonic()
-            if wait > 0:
-                self._ring_later(name, wait)
-                return True
-            self._not_before[name] = time.monotonic() + RING_GAP
+            is_early = self._not_before.get(name, 0.0) > time.monotonic()
+            if not is_early:
+                self._not_before[name] = time.monotonic() + RING_GAP
+        if is_early:  # the drain of the ring before may have looked before our commit
+            self.ring_soon(name)
+            return True
         return self._enqueue(name)
 
-    def _ring_later(self, name: QueueName, wait: float) -> None:
-        """Ring once when the gap is over: the drain of the ring before may have looked before our commit."""
-        if name in self._later:
-            return
-        self._later.add(name)
-        timer = threading.Timer(wait, self._ring_now, args=(name,))
-        timer.daemon = True
-        timer.start()
-
-    def _ring_now(self, name: QueueName) -> None:
+    def ring_soon(self, name: QueueName) -> None:
+        """Have a thread ring, now or when the gap is over: the caller does not wait for Redis, slow or gone."""
         with self._lock:
-            self._later.discard(name)
-            self._not_before[name] = time.monotonic() + RING_GAP
-        self._enqueue(name)
+            if name in self._later:
+                return
+            self._later.add(name)
+            if self._ringer is None or not self._ringer.is_alive():  # at first, and after a fork
+                self._ringer = threading.Thread(target=self._keep_ringing, name="bell", daemon=True)
+                self._ringer.start()
+        self._asked.put(name)
+
+    def _keep_ringing(self) -> None:
+        while True:
+            name = self._asked.get()
+            time.sleep(max(0.0, self._not_before.get(name, 0.0) - time.monotonic()))
+            with self._lock:
+                self._later.discard(name)
+                self._not_before[name] = time.monotonic() + RING_GAP
+            self._enqueue(name)
 
     def _enqueue(self, name: QueueName) -> bool:
         try:
@@ -91,6 +100,11 @@ def bell() -> Bell:
 def ring(name: QueueName) -> bool:
     """Ring a queue; call it after the commit, never before."""
     return bell().ring(name)
+
+
+def ring_soon(name: QueueName) -> None:
+    """Ring a queue from a thread, for whoever must not wait; call it after the commit, never before."""
+    bell().ring_soon(name)
 
 
 def connect(socket_timeout: float | None = None) -> redis.Redis:

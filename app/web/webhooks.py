@@ -18,7 +18,7 @@ from app.domain.json_input import is_too_deep
 from app.domain.ports import Envelope, Platform
 from app.log import get_logger
 from app.models.base import NO_SHOP
-from app.queues import QueueName, ring
+from app.queues import QueueName, ring_soon
 from app.web.directory import KnownShop, directory
 from app.web.guards import Guard, guarded
 from app.web.inbox import inbox
@@ -128,7 +128,7 @@ def _accept(platform: Platform, shop: KnownShop | None, envelope: Envelope, body
         "error": None if shop else "unknown shop",
     }
     if inbox(engine()).store(row) and shop is not None:
-        ring(QueueName.INBOX)
+        ring_soon(QueueName.INBOX)
     return _answer(platform.NAME, 200)
 
 

@@ -127,9 +127,11 @@ def start():
         return demos[-1]
 
     yield begin
+    # All share one folder, by which a family is known: first every one that runs is stopped, then what is left is killed.
     for demo in demos:
         if demo.process.poll() is None:
             demo.stop(signal.SIGTERM)
+    for demo in demos:
         for pid in demo.family():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
