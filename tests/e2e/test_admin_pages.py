@@ -125,6 +125,8 @@ def test_what_opens_is_in_nobodys_way_either(house, browser, site, cast, scheme,
 
 def test_pages_are_light_and_stand_still(house, browser, site, cast):
     with signed_in(browser, site, link(house, cast.tea), viewport=WIDE) as page:
+        # As on a slow phone: a quick machine shows a page at once, and nothing could be seen to move.
+        page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 8})
         for path in ("/admin/flows", FLOW, "/admin/webhooks", "/admin/mails"):
             sizes: list[int] = []
             page.on("response", lambda r, sizes=sizes: sizes.append(len(r.body())))
