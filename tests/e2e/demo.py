@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +17,6 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120.0  # seconds; 8 on an idle machine
-PENDING = ("webhook", "list", "--state", "pending")
 NAMES = ("Admin", "Shop front", "Mailbox")
 
 
@@ -41,7 +41,7 @@ class Demo:
 
     def addresses(self) -> dict[str, str]:
         """Wait for the box and return its addresses."""
-        until(lambda: "Cartwheel is running" in self.output or self.process.poll() is not None)
+        self.until(lambda: "Cartwheel is running" in self.output or self.process.poll() is not None)
         assert self.process.poll() is None, self.output
         return {name: re.search(rf"{name}\s+(http://\S+)", self.output)[1] for name in NAMES}
 
@@ -61,10 +61,11 @@ class Demo:
         """Our own processes whose command ends with these words; the shell's loops around them do not count."""
         return {pid for pid, c in self.family().items() if "app.cli" in c and tuple(c[-len(words) :]) == words}
 
-    def stop(self, number: signal.Signals) -> int:
-        """Send a signal to the one process that a person sees, and wait for its end."""
+    def stop(self, number: signal.Signals, code: int = 0) -> None:
+        """Send a signal to the one process that a person sees, and wait for its end, with this exit code."""
         self.process.send_signal(number)
-        return self.process.wait(PATIENCE)
+        assert self.process.wait(PATIENCE) == code, self.output
+        assert "Traceback" not in self.output, self.output
 
     def cartwheel(self, *arguments: str) -> list[dict]:
         """Run a command against this demo and return its JSON lines."""
@@ -73,15 +74,15 @@ class Demo:
             [sys.executable, "-m", "app.cli", *arguments, "--json"],
             env=environ, cwd=ROOT, capture_output=True, text=True, check=False,
         )  # fmt: skip
+        assert "Traceback" not in done.stderr, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
-
-def until(condition):
-    """Wait until something holds; a process that was told to end may need a moment."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.1)
+    def until(self, condition: Callable[[], object], tell: Callable[[], object] = str) -> None:
+        """Wait until something holds; a process that was told to end may need a moment."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, f"waited too long {tell()}\n{self.output}"
+            time.sleep(0.1)
 
 
 def get(url):

@@ -28,8 +28,7 @@ def demo():
     folder = Path(tempfile.mkdtemp(prefix="cws-"))
     running = Demo(folder / "d", free_port())
     yield running
-    assert running.stop(signal.SIGINT) == 0, running.output
-    assert "Traceback" not in running.output
+    running.stop(signal.SIGINT)
     shutil.rmtree(folder, ignore_errors=True)
 
 
