@@ -6,7 +6,7 @@ For calls over `requests`, which is imported where it is used: the web process l
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -27,19 +27,24 @@ _TIMED_OUT = 408
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came back: `body` is the parsed JSON, None where it was none (an HTML page of a firewall)."""
+    """What came back: `body` is the parsed JSON, None where it was none (an HTML page of a firewall).
+
+    `headers` have lower-case names; they may quote secrets (a `Link` of WooCommerce does) and are never logged.
+    """
 
     status: int
     retry_after: timedelta | None
     body: object
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def ask(send: Callable[[], "requests.Response"], who: str) -> Answer:
+def ask(send: Callable[[], "requests.Response"], who: str, *, largest: int = _LARGEST_ANSWER) -> Answer:
     """Make one call and read its answer, whatever its status.
 
     Args:
         send: makes the call with `stream=True`, `allow_redirects=False` and a time-out.
         who: the far side, to begin a sentence with.
+        largest: bytes of an answer that are read; what is longer counts as none.
 
     Raises:
         Transient, Ambiguous, Permanent: no answer came; the message holds no URL, because a URL may hold a secret.
@@ -49,7 +54,9 @@ def ask(send: Callable[[], "requests.Response"], who: str) -> Answer:
     try:
         with send() as response:
             retry_after = _retry_after(response.headers)
-            return Answer(status=response.status_code, retry_after=retry_after, body=_read_json(response))
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            body = _read_json(response, largest)
+            return Answer(status=response.status_code, retry_after=retry_after, body=body, headers=headers)
     except requests.RequestException as exc:
         error = _unanswered(exc, who)
     # Outside the handler: the error of requests quotes the URL and must not ride along.
@@ -113,11 +120,11 @@ def _unanswered(exc: "requests.RequestException", who: str) -> AdapterError:
     return Ambiguous(f"{who} did not answer in time or broke off ({kind}).")
 
 
-def _read_json(response: "requests.Response") -> object:
+def _read_json(response: "requests.Response", largest: int) -> object:
     read = bytearray()
     for chunk in response.iter_content(_CHUNK):
         read += chunk
-        if len(read) > _LARGEST_ANSWER:
+        if len(read) > largest:
             return None
     try:
         return json.loads(read)

@@ -1,18 +1,12 @@
 """Coupons in a WooCommerce shop, over the REST API wc/v3."""
 
-import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from app.domain.errors import Ambiguous, Transient
 from app.domain.ports import CouponSpec, ShopAccess
-from integrations.http import Answer, ask, dig, refused
+from integrations.http import dig
+from integrations.woocommerce.rest import RestClient, failed, word
 
-if TYPE_CHECKING:
-    from woocommerce import API
-
-TIMEOUT = 30  # seconds to connect, and between two bytes; shared hosting is slow
-_WHO = "The shop"
 _TAKEN = "woocommerce_rest_coupon_code_already_exists"
 _CREATED = 201
 
@@ -25,14 +19,13 @@ def mint_coupon(access: ShopAccess, spec: CouponSpec) -> str:
     Raises:
         Transient, Ambiguous, Permanent, NotAllowed: as their names say.
     """
-    api = _connect(access)
-    # Redirects are never followed: requests would turn the POST into a GET, and answer 200 with a list.
-    answer = ask(lambda: api.post("coupons", coupon_fields(spec), allow_redirects=False, stream=True), _WHO)
-    if answer.status == _CREATED:
-        return _id(dig(answer.body, "id"))
-    if _word(answer) == _TAKEN:
-        return _find(api, spec.code)
-    raise refused(answer, _WHO, _word(answer))
+    with RestClient(access) as shop:
+        answer = shop.post("coupons", coupon_fields(spec))
+        if answer.status == _CREATED:
+            return _id(dig(answer.body, "id"))
+        if word(answer) == _TAKEN:
+            return _find(shop, spec.code)
+    raise failed(answer)
 
 
 def coupon_fields(spec: CouponSpec) -> dict[str, object]:
@@ -54,36 +47,14 @@ def coupon_fields(spec: CouponSpec) -> dict[str, object]:
     }
 
 
-def _connect(access: ShopAccess) -> "API":
-    from woocommerce import API  # not in the web process
-
-    return API(
-        url=access.base_url,
-        consumer_key=access.key,
-        consumer_secret=access.secret,
-        wp_api=True,
-        version="wc/v3",
-        timeout=TIMEOUT,
-    )
-
-
-def _find(api: "API", code: str) -> str:
-    # A fresh dict: the package may write the key and the secret into it.
-    answer = ask(lambda: api.get("coupons", params={"code": code}, allow_redirects=False, stream=True), _WHO)
-    if answer.status != 200 or answer.body is None:
-        raise refused(answer, _WHO, _word(answer))
-    listed = answer.body if isinstance(answer.body, list) else []
+def _find(shop: RestClient, code: str) -> str:
+    listed = shop.read("coupons", {"code": code})
     # The shop may drop the filter (a cache, a firewall) and list other coupons.
-    found = next((coupon for coupon in listed if str(dig(coupon, "code")).casefold() == code.casefold()), None)
+    coupons = listed if isinstance(listed, list) else []
+    found = next((coupon for coupon in coupons if str(dig(coupon, "code")).casefold() == code.casefold()), None)
     if found is None:
         raise Transient("The shop says that the coupon's code exists, but does not show the coupon yet.")
     return _id(dig(found, "id"))
-
-
-def _word(answer: Answer) -> str:
-    """Return the shop's own word for an error, or nothing where it says none or something that is no word."""
-    code = dig(answer.body, "code")
-    return code if isinstance(code, str) and re.fullmatch(r"[a-z0-9_-]{1,80}", code) else ""
 
 
 def _id(value: object) -> str:

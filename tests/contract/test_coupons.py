@@ -21,7 +21,7 @@ from app.domain.ports import CouponSpec, ShopAccess
 from integrations import PLATFORMS
 from integrations.http import ask
 from integrations.shopify import client as shopify_client
-from integrations.woocommerce import coupons as woocommerce_coupons
+from integrations.woocommerce import rest as woocommerce_rest
 
 KEY = "ck_0123456789abcdef0123456789abcdef01234567"
 SECRET = "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"
@@ -132,7 +132,7 @@ def closing() -> Iterator[threading.Event]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shopify_client, "TIMEOUT", (3, 0.5))
-    monkeypatch.setattr(woocommerce_coupons, "TIMEOUT", 0.5)
+    monkeypatch.setattr(woocommerce_rest, "TIMEOUT", 0.5)
 
 
 def broken(_request: Request, good: Response) -> Response:
@@ -315,7 +315,7 @@ def test_a_shop_whose_name_is_not_found_is_tried_again(platform: str, monkeypatc
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
 
-    assert type(failure(Shop(platform, url="http://tea-and-tin.example"))) is Transient
+    assert type(failure(Shop(platform, url="https://tea-and-tin.example"))) is Transient
 
 
 @BOTH
