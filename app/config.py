@@ -116,6 +116,10 @@ class Settings(BaseSettings):
         """The client secrets that a signature may be made with, the current one first."""
         return [s for s in (self.shopify_client_secret, self.shopify_client_secret_old) if s]
 
+    def shopify_base_url(self, domain: str) -> str:
+        """Return where a Shopify shop is called, without a trailing slash."""
+        return self.shopify_api_base.replace("{shop}", domain) or f"https://{domain}"
+
     @property
     def outbox_dir(self) -> Path:
         """Where the outbox transport writes its mails."""

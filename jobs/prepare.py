@@ -15,12 +15,13 @@ from app.domain.errors import Ambiguous, CartwheelError, NotAllowed, Permanent, 
 from app.domain.mailing import Rendered
 from app.domain.outcomes import Again, Failed, Outcome
 from app.domain.people import greeting_name
-from app.domain.ports import CouponSpec, Mail, ShopAccess
+from app.domain.ports import CouponSpec, Mail
 from app.log import fault
-from app.models import CouponState, Delivery, Shop, TokenKind, claims
+from app.models import CouponState, Delivery, claims
 from app.services import content, ledger, render
 from app.services.content import Draft
 from integrations import PLATFORMS
+from jobs.access import call_shop
 
 NOT_ALLOWED_WAIT = timedelta(minutes=15)  # the shop withdrew a right: a person mends that
 
@@ -47,14 +48,13 @@ def prepare(taken: Sequence[Delivery]) -> tuple[list[Ready], list[Undone]]:
         return [], []
     with sessions().begin() as session:
         drafts = content.gather(session, taken, settings().public_url)
-        secrets = content.secrets_of(session, {d.shop.id for d in drafts})
     found = {d.delivery.id for d in drafts}
     undone: list[Undone] = [(d, Failed("What it was about is no longer held.")) for d in taken if d.id not in found]
     ready: list[Ready] = []
     for draft in drafts:
         if _is_refused(draft):
             continue
-        outcome = _mint(draft, secrets) or _render(draft)
+        outcome = _mint(draft) or _render(draft)
         if isinstance(outcome, Ready):
             ready.append(outcome)
         else:
@@ -81,7 +81,7 @@ def _skip_if_refused(session: Session, draft: Draft) -> bool:
     return refusal is not None
 
 
-def _mint(draft: Draft, secrets: dict[tuple[int, str], str]) -> Outcome | None:
+def _mint(draft: Draft) -> Outcome | None:
     """Have the coupon made, if there is one; the code was fixed before, so a second try finds what the first one made."""
     coupon = draft.coupon
     if coupon is None or coupon.state == CouponState.MINTED:
@@ -94,7 +94,8 @@ def _mint(draft: Draft, secrets: dict[tuple[int, str], str]) -> Outcome | None:
         expires_at=coupon.expires_at,
     )
     try:
-        external_id = PLATFORMS[draft.shop.platform].mint_coupon(access_to(draft.shop, secrets), spec)
+        mint = PLATFORMS[draft.shop.platform].mint_coupon
+        external_id = call_shop(draft.shop.id, lambda access: mint(access, spec))
     except (Permanent, NotAllowed, Transient, Ambiguous) as exc:
         return _not_minted(draft.delivery, exc)
     with sessions().begin() as session:
@@ -145,17 +146,3 @@ def _mail(draft: Draft, rendered: Rendered, unsubscribe_url: str) -> Mail:
         text=rendered.text,
         unsubscribe_url=unsubscribe_url,
     )
-
-
-def access_to(shop: Shop, secrets: dict[tuple[int, str], str]) -> ShopAccess:
-    """Return how to call a shop."""
-    if shop.platform == "shopify":
-        base_url = settings().shopify_api_base.replace("{shop}", shop.domain) or shop.url
-        return ShopAccess(
-            shop_id=shop.id, domain=shop.domain, base_url=base_url, key="",
-            secret=secrets.get((shop.id, TokenKind.ACCESS_TOKEN), ""),
-        )  # fmt: skip
-    return ShopAccess(
-        shop_id=shop.id, domain=shop.domain, base_url=shop.url,
-        key=secrets.get((shop.id, TokenKind.CONSUMER_KEY), ""), secret=secrets.get((shop.id, TokenKind.CONSUMER_SECRET), ""),
-    )  # fmt: skip

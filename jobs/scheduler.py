@@ -16,7 +16,7 @@ from app.config import settings
 from app.db import sessions
 from app.models import Delivery, Erasure, ScheduledStep, Webhook, claims
 from app.queues import QueueName, ring
-from app.services import ledger, retention, watch
+from app.services import ledger, retention, tokens, watch
 
 TICK = 1.0  # seconds
 
@@ -37,6 +37,7 @@ RULES = (
     Rule(QueueName.MAIL, lambda session, _now: ledger.is_any_stuck(session)),
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Erasure, now)),
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: retention.is_due(session)),  # once an hour
+    Rule(QueueName.HOUSEKEEPING, lambda session, _now: tokens.is_any_idle(session)),  # once a week for each quiet shop
 )
 
 

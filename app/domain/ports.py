@@ -1,8 +1,8 @@
 """What the house asks of the outside world. An adapter in `integrations/` implements one of these and nothing else."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from app.domain.events import Event
@@ -37,6 +37,17 @@ class ShopAccess:
 
     def __repr__(self) -> str:
         return f"ShopAccess(shop_id={self.shop_id})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """A pair of tokens that end. Both halves and both ends are stored in one transaction; they are never logged."""
+
+    access_token: str = field(repr=False)
+    scopes: tuple[str, ...]
+    expires_in: timedelta
+    refresh_token: str = field(repr=False)
+    refresh_expires_in: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Update, delete, func, select, tuple_, update
+from sqlalchemy import Update, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.domain import events as e
-from app.models import Customer, Shop, ShopState, ShopToken
-from app.services import audit
+from app.models import Customer, Shop, ShopState
+from app.services import audit, tokens
 
 _SHOP_FACTS = ("name", "email", "currency", "timezone", "locale")
 
@@ -48,7 +48,7 @@ def fold_shop(session: Session, shop: Shop, found: Iterable[e.Event], *, now: da
             case e.AppUninstalled(happened_at=at) if at > shop.installed_at:
                 # An uninstall that arrives after a quick reinstall is older than it, and says nothing any more.
                 shop.state, shop.uninstalled_at = ShopState.UNINSTALLED, now
-                session.execute(delete(ShopToken).where(ShopToken.shop_id == shop.id, ShopToken.kind == "access_token"))
+                tokens.forget(session, shop.id)
                 audit.record(
                     session, shop.id, actor="platform", action="shop.uninstalled", object_kind="shop", object_id=shop.id
                 )

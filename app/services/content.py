@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app import crypto
 from app.domain.events import Line
 from app.domain.mailing import CouponFacts, MailContent, Sender
-from app.models import Checkout, Coupon, Delivery, Enrollment, Product, Shop, ShopToken
+from app.models import Checkout, Coupon, Delivery, Enrollment, Product, Shop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +67,6 @@ def read_token(token: str) -> bytes | None:
     except ValueError:
         return None
     return raw if len(raw) == crypto.TOKEN_BYTES and len(token) <= 24 else None
-
-
-def secrets_of(session: Session, shop_ids: Iterable[int]) -> dict[tuple[int, str], str]:
-    """Return the shops' secrets in clear, by shop and kind. They stay in memory and go nowhere but into a call."""
-    rows = session.execute(
-        select(ShopToken.shop_id, ShopToken.kind, ShopToken.secret).where(ShopToken.shop_id.in_(set(shop_ids)))
-    )
-    return {(shop_id, kind): crypto.decrypt(shop_id, sealed) for shop_id, kind, sealed in rows}
 
 
 def _draft(row: Any, lines: list[Line], pictures: dict[tuple[int, str], str], public_url: str) -> Draft:

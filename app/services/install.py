@@ -14,7 +14,7 @@ from app.domain.errors import Refused
 from app.flows import FLOWS
 from app.flows.vocabulary import to_json
 from app.models import FlowSettings, FlowVersion, Shop, ShopState, ShopToken, TokenKind
-from app.services import audit
+from app.services import audit, tokens
 
 HASH_KEY_BYTES = 32
 
@@ -71,20 +71,39 @@ def _woocommerce_domain(url: str) -> str:
 
 
 def _upsert(session: Session, platform: str, domain: str, url: str, facts: ShopFacts, *, now: datetime) -> Shop:
-    shop = session.scalar(select(Shop).where(Shop.platform == platform, Shop.domain == domain).with_for_update())
-    if shop is None:
-        shop = Shop(platform=platform, domain=domain, url=url, name=facts.name, hash_key=b"", installed_at=now)
-        shop.sender_email = facts.sender_email
-        session.add(shop)
-        session.flush()
-        shop.hash_key = crypto.encrypt(shop.id, secrets.token_hex(HASH_KEY_BYTES))
+    shop = _locked(session, platform, domain) or _made(session, platform, domain, url, facts, now=now)
     shop.url, shop.name, shop.sender_email = url, facts.name, facts.sender_email
     shop.currency, shop.timezone, shop.locale = facts.currency, facts.timezone, facts.locale
     shop.postal_address = facts.postal_address
+    _begin(session, shop, now=now)
+    return shop
+
+
+def _begin(session: Session, shop: Shop, *, now: datetime) -> None:
+    """Work for the shop from now on; what came before, such as a late word that it had removed us, is older."""
     shop.state, shop.installed_at, shop.uninstalled_at = ShopState.ACTIVE, now, None
+    shop.import_wanted_at = now
     session.flush()
     add_missing_flows(session, shop.id)
+
+
+def _made(session: Session, platform: str, domain: str, url: str, facts: ShopFacts, *, now: datetime) -> Shop:
+    """Make the shop's row, or find the one that was made at the same moment by another request."""
+    row = {"platform": platform, "domain": domain, "url": url, "hash_key": b"", "installed_at": now}
+    row |= {"name": facts.name, "sender_email": facts.sender_email}
+    shop_id = session.scalar(insert(Shop).values(row).on_conflict_do_nothing().returning(Shop.id))
+    shop = _locked(session, platform, domain)
+    assert shop is not None  # noqa: S101  (for the type checker: it was there, or it is now)
+    if shop_id is not None:
+        shop.hash_key = crypto.encrypt(shop.id, secrets.token_hex(HASH_KEY_BYTES))
     return shop
+
+
+def _locked(session: Session, platform: str, domain: str) -> Shop | None:
+    return session.scalar(
+        select(Shop).where(Shop.platform == platform, Shop.domain == domain).with_for_update(),
+        execution_options={"populate_existing": True},
+    )
 
 
 def add_missing_flows(session: Session, shop_id: int) -> None:
@@ -98,9 +117,9 @@ def add_missing_flows(session: Session, shop_id: int) -> None:
         )
 
 
-def _keep(session: Session, shop: Shop, tokens: dict[TokenKind, str]) -> None:
-    for kind, value in tokens.items():
-        statement = insert(ShopToken).values(shop_id=shop.id, kind=kind, secret=crypto.encrypt(shop.id, value))
-        session.execute(
-            statement.on_conflict_do_update(index_elements=["shop_id", "kind"], set_={"secret": statement.excluded.secret})
-        )
+def _keep(session: Session, shop: Shop, held: dict[TokenKind, str]) -> None:
+    """Keep secrets that have no end, in place of all that were kept."""
+    tokens.forget(session, shop.id)
+    for kind, value in held.items():
+        session.add(ShopToken(shop_id=shop.id, kind=kind, secret=crypto.encrypt(shop.id, value)))
+    session.flush()

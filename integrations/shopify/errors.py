@@ -25,6 +25,10 @@ class TokenDead(NotAllowed):
     """No token comes from this any more (invalid_grant, invalid_client): only a visit of the merchant mends it."""
 
 
+class AppRefused(TokenDead):
+    """Shopify does not know our client id and secret (invalid_client): a setting of ours may be wrong, for all shops."""
+
+
 class StaleSessionToken(Permanent):
     """The session token went stale on its way (invalid_subject_token): the page must bring a fresh one.
 

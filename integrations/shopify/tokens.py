@@ -5,13 +5,13 @@ new apps may hold. Source: Shopify docs, "About offline access tokens"; fields a
 """
 
 import re
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 from app.domain.errors import AdapterError, Ambiguous
+from app.domain.ports import Tokens
 from integrations.http import Answer, ask, dig, refused
 from integrations.shopify.answers import WHO, word
-from integrations.shopify.errors import ShopGone, StaleSessionToken, Throttled, TokenDead
+from integrations.shopify.errors import AppRefused, ShopGone, StaleSessionToken, Throttled, TokenDead
 
 TIMEOUT = (3.05, 20)  # seconds to connect, and between two bytes
 _TYPE = "urn:ietf:params:oauth:token-type:id_token"
@@ -19,17 +19,6 @@ _EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _OFFLINE = "urn:shopify:params:oauth:token-type:offline-access-token"
 _SECRET = re.compile(r"[!-~]{1,1024}")  # what fits into a header
 _LONGEST_LIFE = timedelta(days=400)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
-    """A pair of tokens. Store both halves and both ends in one transaction (shopify.md 1.4); never log them."""
-
-    access_token: str = field(repr=False)
-    scopes: tuple[str, ...]
-    expires_in: timedelta
-    refresh_token: str = field(repr=False)
-    refresh_expires_in: timedelta
 
 
 def exchange_token(base_url: str, session_token: str, *, client_id: str, client_secret: str) -> Tokens:
@@ -98,8 +87,10 @@ def _ask(base_url: str, body: dict[str, str]) -> Tokens:
 
 def _refused(answer: Answer) -> AdapterError:
     reason = word(dig(answer.body, "error"))
-    if reason in {"invalid_grant", "invalid_client"}:
-        return TokenDead(f"Shopify gives no token ({reason}). Open the app in the shop once to connect it again.")
+    if reason == "invalid_client":
+        return AppRefused("Shopify gives no token (invalid_client): the app was removed, or its client secret is wrong.")
+    if reason == "invalid_grant":
+        return TokenDead("Shopify gives no token (invalid_grant). Open the app in the shop once to connect it again.")
     if reason == "invalid_subject_token":
         return StaleSessionToken("The page was open too long. Load it again.")
     if answer.status == 429:
