@@ -115,7 +115,7 @@ def _not_minted(delivery: Delivery, exc: Exception) -> Outcome:
 
 
 def _render(draft: Draft) -> Ready | Outcome:
-    url = draft.recovery_url
+    url = draft.button_url
     if draft.coupon:
         url = PLATFORMS[draft.shop.platform].add_coupon(url, draft.coupon.code)
     filled = content.with_coupon(draft, url)

@@ -43,15 +43,14 @@ def _work_shop(session: Session, shop_id: int, steps: Sequence[ScheduledStep], n
     shop = session.scalars(select(Shop).where(Shop.id == shop_id)).one()
     runs = _lock_runs(session, shop_id, steps)
     flows = enrol.flows_of(session, shop_id, list(runs.values()))
-    loaded = snapshots.load(session, shop, [Subject.of(runs[s.enrollment_id]) for s in steps])
+    loaded = snapshots.load(session, shop, [Subject.of(runs[s.enrollment_id]) for s in steps], now=now)
     verdicts = []
     staying: list[ScheduledStep] = []
     leaving: list[ScheduledStep] = []
     for step, snapshot in zip(steps, loaded, strict=True):
         run = runs[step.enrollment_id]
         decision = decide(flows[run.flow, run.version], step.step_no, snapshot, now=now)
-        email = snapshot.checkout.email if snapshot.checkout else None
-        verdicts.append(Verdict(run, flows[run.flow, run.version], step.step_no, decision, email))
+        verdicts.append(Verdict(run, flows[run.flow, run.version], step.step_no, decision, snapshot.recipient))
         looks_again = any(isinstance(e, Schedule) and e.step_no == step.step_no for e in decision.effects)
         (staying if looks_again else leaving).append(step)
     # The fences first: what another worker took since our claim is theirs, and nothing of this batch stays.

@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from app.domain.events import Line
+
+# Why somebody gets a mail, as its last line says it.
+Because = Literal["checkout", "order", "subscriber"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +36,8 @@ class CouponFacts:
 class MailContent:
     """Everything that a message's text and layout may show.
 
-    `first_name` is raw: the renderer decides whether it is safe to greet with. `locale` is the recipient's.
+    `first_name` is raw: the renderer decides whether it is safe to greet with. `locale` is the recipient's. `button_url`
+    is where the mail leads: back to the cart, or to the shop. `lines` are the cart's or the order's; there may be none.
     """
 
     flow: str
@@ -46,6 +51,7 @@ class MailContent:
     button_url: str
     unsubscribe_url: str
     coupon: CouponFacts | None = None
+    because: Because = "checkout"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

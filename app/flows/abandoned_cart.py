@@ -6,6 +6,7 @@ from app.flows.vocabulary import Flow, On, Percent, Send, Wait
 FLOW = Flow(
     key="abandoned_cart",
     title="Abandoned cart",
+    priority="recovery",
     trigger=On("checkout_updated", when=(has_email(), cart_is_not_empty())),
     exits=(ordered(), cart_emptied(), superseded()),
     steps=(

@@ -58,7 +58,7 @@ def _is_ordered(snapshot: Snapshot) -> bool:
 
 
 _TESTS: dict[str, Callable[[Snapshot], bool]] = {
-    "has_email": lambda s: bool(s.checkout and s.checkout.email),
+    "has_email": lambda s: bool(s.recipient),
     "cart_is_not_empty": lambda s: bool(s.checkout and s.checkout.pieces > 0),
     "ordered": _is_ordered,
     "cart_emptied": lambda s: bool(s.checkout and (s.checkout.pieces == 0 or s.checkout.is_deleted)),

@@ -74,9 +74,28 @@ def should_enter(flow: Flow, snapshot: Snapshot, *, now: datetime) -> bool:
     """
     if not snapshot.is_flow_on:
         return False
-    if snapshot.checkout and snapshot.checkout.changed_at < now - OLDEST_START:
+    began_at = happened_at(flow, snapshot)
+    if began_at is None or began_at < now - OLDEST_START:
         return False
     return all(holds(c, snapshot) for c in flow.trigger.when)
+
+
+def happened_at(flow: Flow, snapshot: Snapshot) -> datetime | None:
+    """Return when the event that the flow begins with happened, None when it has not."""
+    checkout, order, person = snapshot.checkout, snapshot.order, snapshot.person
+    match flow.trigger.event:
+        case "checkout_updated":
+            return checkout.changed_at if checkout else None
+        case "order_placed":
+            return order.placed_at if order else None
+        case "order_paid":
+            return order.paid_at if order and order.placed_at else None
+        case "order_fulfilled":
+            return (order.delivered_at or order.fulfilled_at) if order and order.placed_at else None
+        case "customer_subscribed":
+            return person.subscribed_at if person else None
+        case "customer_ordered":
+            return person.purchases[-1].at if person and person.purchases else None
 
 
 def decide(flow: Flow, step_no: int, snapshot: Snapshot, *, now: datetime) -> Decision:
@@ -98,7 +117,7 @@ def decide(flow: Flow, step_no: int, snapshot: Snapshot, *, now: datetime) -> De
                 effects.append(Schedule(number, due_at))
                 return Decision(tuple(effects), because if len(effects) > 1 else "waiting", snapshot.seen())
             continue
-        reason = why_skip(step, snapshot, due_at=due_at, now=now)
+        reason = why_skip(flow, step, snapshot, due_at=due_at, now=now)
         because = reason or "due"
         effects.append(SkipEmail(step.key, due_at, reason) if reason else SendEmail(step.key, due_at, step.coupon))
     effects.append(Finish())
@@ -118,22 +137,32 @@ def why_leave(flow: Flow, snapshot: Snapshot) -> str | None:  # noqa: PLR0911  (
         return "flow_off"
     if snapshot.is_person_gone:
         return "person_gone"
+    if flow.subject == "customer" and snapshot.is_superseded:
+        return "merged"
     for condition in flow.exits:
         if holds(condition, snapshot):
             return condition.name
+    if not flow.is_all_marketing:
+        return None  # what keeps its marketing from being mailed skips one mail and ends nothing
+    return why_unwanted(snapshot)
+
+
+def why_unwanted(snapshot: Snapshot) -> str | None:
+    """Return the reason never to mail this person marketing again, or None."""
     if snapshot.suppressed:
         return snapshot.suppressed
-    if snapshot.consent is ConsentState.UNSUBSCRIBED:
-        return "unsubscribed"
-    return None
+    return "unsubscribed" if snapshot.consent is ConsentState.UNSUBSCRIBED else None
 
 
-def why_skip(step: Send, snapshot: Snapshot, *, due_at: datetime, now: datetime) -> str | None:
+def why_skip(flow: Flow, step: Send, snapshot: Snapshot, *, due_at: datetime, now: datetime) -> str | None:
     """Return the reason not to send this one mail, or None; the person stays in the flow."""
     if snapshot.is_held_out:
         return "held_out"
-    if snapshot.consent is not ConsentState.SUBSCRIBED:
-        return "not_subscribed"
+    if flow.class_of(step) == "marketing":
+        if reason := why_unwanted(snapshot):
+            return reason
+        if snapshot.consent is not ConsentState.SUBSCRIBED:
+            return "not_subscribed"
     if now - due_at > timedelta(hours=step.max_age_hours):
         return "stale"
     return None
@@ -146,10 +175,17 @@ def first_look(flow: Flow, snapshot: Snapshot) -> datetime:
 
 
 def wait_until(wait: Wait, snapshot: Snapshot) -> datetime:
-    """When a wait is over. "24 h later" is elapsed time, in UTC."""
-    if wait.since == "last_activity" and snapshot.checkout:
-        return snapshot.checkout.changed_at + wait.length
-    return snapshot.entered_at + wait.length
+    """When a wait is over. "24 h later" is elapsed time, in UTC; what has not happened yet counts from when they entered."""
+    checkout, order = snapshot.checkout, snapshot.order
+    since = None
+    if wait.since == "last_activity":
+        since = checkout.changed_at if checkout else None
+    elif wait.since == "ordered":
+        since = order.placed_at if order else None
+    elif wait.since == "delivered" and order:
+        sent_off_at = order.fulfilled_at or snapshot.entered_at
+        since = order.delivered_at or sent_off_at + timedelta(days=wait.transit_days)
+    return (since or snapshot.entered_at) + wait.length
 
 
 def is_held_out(flow_key: str, subject: str, share: float) -> bool:

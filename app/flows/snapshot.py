@@ -9,7 +9,7 @@ from app.domain.events import ConsentState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckoutFacts:
-    """The checkout that an enrollment is about, as we hold it."""
+    """The checkout that a run is about, as we hold it."""
 
     token: str
     email: str | None
@@ -22,31 +22,96 @@ class CheckoutFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFacts:
+    """The order that a run is about, as we hold it. Money is in minor units of the order's currency."""
+
+    external_id: str
+    placed_at: datetime | None
+    paid_at: datetime | None
+    fulfilled_at: datetime | None
+    delivered_at: datetime | None  # of the last parcel, once all have arrived
+    is_cancelled: bool
+    total_minor: int
+    refunded_minor: int
+    nth: int  # which order of this person it is, counted from 1
+
+    @property
+    def is_refunded(self) -> bool:
+        """Whether all of the money went back."""
+        return 0 < self.total_minor <= self.refunded_minor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """One order of a person's last twelve months; `minor` is what they paid and kept, in the shop's currency."""
+
+    at: datetime
+    external_id: str
+    minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonFacts:
+    """The person that a run about an order or a customer is about."""
+
+    email: str | None
+    subscribed_at: datetime | None  # None as long as they have not agreed to marketing mail
+    orders: int  # ever: ours, or as the platform sums them, whichever is more
+    purchases: tuple[Purchase, ...]  # of the last twelve months, the oldest first, 500 at the most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One person's standing in one flow at one moment."""
 
     entered_at: datetime
     checkout: CheckoutFacts | None
-    ordered_at: datetime | None  # of a purchase that answers this checkout, by token, cart, person or address
-    is_superseded: bool  # the person has a newer open checkout
+    ordered_at: datetime | None  # of a purchase after what this run is about
+    is_superseded: bool  # the person is followed elsewhere: by a newer open checkout, or by an older run of this flow
     consent: ConsentState
     suppressed: str | None  # the reason, if the address must never be mailed
     shop_state: str
     is_flow_on: bool
     is_held_out: bool
     is_person_gone: bool  # deleted or redacted in the shop
+    order: OrderFacts | None = None
+    person: PersonFacts | None = None
+
+    @property
+    def recipient(self) -> str | None:
+        """The address that is mailed."""
+        if self.checkout:
+            return self.checkout.email
+        return self.person.email if self.person else None
 
     def seen(self) -> dict[str, Any]:
         """The values a decision saw, for its row: facts and times, never an address."""
-        checkout = self.checkout
-        return {
-            "cart_pieces": checkout.pieces if checkout else None,
-            "cart_changed_at": checkout.changed_at.isoformat() if checkout else None,
-            "checkout_completed": checkout.is_completed if checkout else None,
-            "ordered_at": self.ordered_at.isoformat() if self.ordered_at else None,
+        seen: dict[str, Any] = {
+            "ordered_at": _text(self.ordered_at),
             "consent": self.consent.value,
             "suppressed": self.suppressed,
             "flow_on": self.is_flow_on,
             "shop": self.shop_state,
             "held_out": self.is_held_out,
         }
+        if checkout := self.checkout:
+            seen |= {
+                "cart_pieces": checkout.pieces,
+                "cart_changed_at": _text(checkout.changed_at),
+                "checkout_completed": checkout.is_completed,
+            }
+        if order := self.order:
+            seen |= {
+                "order_nth": order.nth,
+                "order_placed_at": _text(order.placed_at),
+                "order_fulfilled_at": _text(order.fulfilled_at),
+                "order_delivered_at": _text(order.delivered_at),
+                "order_undone": order.is_cancelled or order.is_refunded,
+            }
+        if person := self.person:
+            seen |= {"orders": person.orders, "subscribed_at": _text(person.subscribed_at)}
+        return seen
+
+
+def _text(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 
@@ -11,7 +11,23 @@ from app.domain.errors import Refused
 LONGEST_WAIT = timedelta(days=400)
 _STRICT = ConfigDict(extra="forbid", strict=False)
 
-Since = Literal["last_activity", "entered"]
+Since = Literal["last_activity", "entered", "ordered", "delivered"]
+SubjectKey = Literal["checkout", "order", "customer"]
+TriggerEvent = Literal[
+    "checkout_updated", "order_placed", "order_paid", "order_fulfilled", "customer_subscribed", "customer_ordered"
+]
+# What a run is about, by what makes a person enter.
+SUBJECTS: dict[TriggerEvent, SubjectKey] = {
+    "checkout_updated": "checkout",
+    "order_placed": "order",
+    "order_paid": "order",
+    "order_fulfilled": "order",
+    "customer_subscribed": "customer",
+    "customer_ordered": "customer",
+}
+MessageClass = Literal["marketing", "transactional"]
+Priority = Literal["transactional", "recovery", "welcome", "retention", "promo"]
+PRIORITIES: tuple[Priority, ...] = get_args(Priority)  # the first goes before the last
 
 
 @with_config(_STRICT)
@@ -26,10 +42,15 @@ class Condition:
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True)
 class On:
-    """What makes a person enter: an event of this kind, when all conditions hold."""
+    """What makes a person enter: an event of this kind, when all conditions hold.
 
-    event: str
+    `again_after_days` is the re-entry gap: somebody who entered before may enter again so many days later. Without one, a
+    flow about a customer is entered once, one about a checkout or an order once for each of them.
+    """
+
+    event: TriggerEvent
     when: tuple[Condition, ...] = ()
+    again_after_days: Annotated[int, Field(ge=1, le=3650)] | None = None
 
 
 @with_config(_STRICT)
@@ -44,13 +65,18 @@ class Percent:
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Go on when so much time has passed: since the cart last changed, or since the person entered the flow."""
+    """Go on when so much time has passed since something.
+
+    That is the last change of the cart, the order, its delivery, or when the person entered the flow. Where no delivery was
+    told, it counts as made `transit_days` after the order was sent off.
+    """
 
     days: Annotated[int, Field(ge=0, le=400)] = 0
     hours: Annotated[int, Field(ge=0, le=9600)] = 0
     minutes: Annotated[int, Field(ge=0, le=576_000)] = 0
     seconds: Annotated[int, Field(ge=0, le=34_560_000)] = 0
     since: Since = "last_activity"
+    transit_days: Annotated[int, Field(ge=0, le=60)] = 0
     type: Literal["wait"] = "wait"
 
     @property
@@ -62,11 +88,15 @@ class Wait:
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Mail the message of this name; later than `max_age_hours` after its time it is stale and skipped."""
+    """Mail the message of this name; later than `max_age_hours` after its time it is stale and skipped.
+
+    `message_class` is set where a mail is of another class than its flow.
+    """
 
     key: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
     coupon: Percent | None = None
     max_age_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 48
+    message_class: MessageClass | None = None
     type: Literal["send"] = "send"
 
 
@@ -82,12 +112,37 @@ class Flow:
     title: Annotated[str, Field(min_length=1, max_length=80)]
     trigger: On
     exits: tuple[Condition, ...]
+    message_class: MessageClass = "marketing"
+    priority: Priority = "retention"
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=40)]
+
+    @property
+    def subject(self) -> SubjectKey:
+        """What a run of this flow is about."""
+        return SUBJECTS[self.trigger.event]
+
+    @property
+    def again_after(self) -> timedelta | None:
+        """The re-entry gap."""
+        return timedelta(days=self.trigger.again_after_days) if self.trigger.again_after_days else None
 
     @property
     def sends(self) -> tuple[Send, ...]:
         """The mails of this flow, in order."""
         return tuple(s for s in self.steps if isinstance(s, Send))
+
+    @property
+    def is_all_marketing(self) -> bool:
+        """Whether none of its mails is of another class."""
+        return all(self.class_of(send) == "marketing" for send in self.sends)
+
+    def class_of(self, send: Send) -> MessageClass:
+        """Whether a mail is marketing or answers something that the person did."""
+        return send.message_class or self.message_class
+
+    def send(self, key: str) -> Send:
+        """The mail of this name; one that this version does not have is of the flow's own kind."""
+        return next((s for s in self.sends if s.key == key), Send(key))
 
     def next_send(self, step_no: int) -> Send | None:
         """The first mail at or after a step."""
@@ -161,7 +216,7 @@ def _of_length(wait: Wait, length: timedelta) -> Wait:
     """Write a length in the largest unit that says it exactly, as a merchant would."""
     seconds = int(length.total_seconds())
     if seconds % 3600 == 0:
-        return Wait(since=wait.since, hours=seconds // 3600)
+        return replace(wait, days=0, hours=seconds // 3600, minutes=0, seconds=0)
     if seconds % 60 == 0:
-        return Wait(since=wait.since, minutes=seconds // 60)
-    return Wait(since=wait.since, seconds=seconds)
+        return replace(wait, days=0, hours=0, minutes=seconds // 60, seconds=0)
+    return replace(wait, days=0, hours=0, minutes=0, seconds=seconds)

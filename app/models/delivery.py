@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, LargeBinary, text
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, LargeBinary, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Claimable, ShopRow, claim_indexes
@@ -47,6 +47,8 @@ class Delivery(ShopRow, Claimable, Base):
     enrollment_id: Mapped[int] = mapped_column(BigInteger)
     flow: Mapped[str]
     step: Mapped[str]
+    message_class: Mapped[str] = mapped_column(server_default=text("'marketing'"))
+    priority: Mapped[int] = mapped_column(SmallInteger, server_default=text("3"))  # of its flow; the lowest goes first
     customer_id: Mapped[int] = mapped_column(BigInteger)
     recipient: Mapped[str | None]
     token: Mapped[bytes] = mapped_column(LargeBinary)  # 16 random bytes: the key of its unsubscribe link

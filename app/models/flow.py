@@ -55,8 +55,8 @@ class FlowVersion(ShopRow, Base):
 class Enrollment(ShopRow, Base):
     """One person in one flow, once per episode.
 
-    `subject_key` says what the flow runs over: for the cart flow the word "checkout", as the episode (the checkout's token)
-    alone names it.
+    `subject_key` says what the run is about: a checkout, whose token is the episode; an order, by the platform's id; or a
+    customer, by our id and which time it is.
     """
 
     __tablename__ = "enrollments"
@@ -93,6 +93,7 @@ class ScheduledStep(ShopRow, Claimable, Base):
 
     enrollment_id: Mapped[int] = mapped_column(BigInteger)
     step_no: Mapped[int]
+    came_at: Mapped[datetime | None]  # when the person came to this step; None in rows from before there was this column
 
 
 class DecisionRow(ShopRow, Base):

@@ -1,9 +1,11 @@
 """Shops: the tenants, and the secrets with which we call them."""
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import BigInteger, Identity, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import BigInteger, Identity, Index, LargeBinary, Numeric, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, ShopRow
@@ -44,6 +46,12 @@ class Shop(Base):
     timezone: Mapped[str] = mapped_column(server_default=text("'UTC'"))
     locale: Mapped[str] = mapped_column(server_default=text("'en'"))
     scopes: Mapped[str] = mapped_column(server_default=text("''"))
+    # Nothing is marketed between these minutes of the shopper's day; None is off.
+    quiet_from: Mapped[int | None] = mapped_column(SmallInteger)
+    quiet_until: Mapped[int | None] = mapped_column(SmallInteger)
+    # At most so many marketing mails to one person in so many hours: [[hours, mails], ...].
+    mail_caps: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    default_holdout: Mapped[Decimal] = mapped_column(Numeric(4, 3), server_default=text("0"))  # of flows that come new
     facts_at: Mapped[datetime | None]  # the platform's time of the newest facts above
     facts_due_at: Mapped[datetime | None]  # real time; from then on a job asks the shop for these facts
     import_wanted_at: Mapped[datetime | None]  # set at each install; whoever imports sets it back to None

@@ -1,38 +1,57 @@
 """Gather what mails show, for a batch at once."""
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import and_, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, and_, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app import crypto
 from app.domain.events import Line
-from app.domain.mailing import CouponFacts, MailContent, Sender
-from app.models import Checkout, Coupon, Delivery, Enrollment, Product, Shop
+from app.domain.mailing import Because, CouponFacts, MailContent, Sender
+from app.flows.vocabulary import SubjectKey
+from app.models import Checkout, Coupon, Customer, Delivery, Enrollment, Order, OrderLine, Product, Shop
+
+_KEPT = ("title", "quantity", "price_minor", "product_id", "variant_id", "variant_title", "sku")  # of an order's line
+_BECAUSE: dict[SubjectKey, Because] = {"checkout": "checkout", "order": "order", "customer": "subscriber"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A mail before it is rendered; `content` has no coupon and no button yet, because the coupon may not exist yet."""
+    """A mail before it is rendered; `content` has no coupon and no button yet, because the coupon may not exist yet.
+
+    `button_url` is where the mail leads without a coupon: back to the cart, else to the shop.
+    """
 
     delivery: Delivery
     shop: Shop
     coupon: Coupon | None
-    recovery_url: str
+    button_url: str
     content: MailContent
 
 
 def gather(session: Session, deliveries: Sequence[Delivery], public_url: str) -> list[Draft]:
-    """Return a draft for each delivery whose checkout is still held; the others are missing."""
+    """Return a draft for each delivery; those whose checkout, order or customer is no longer held are missing."""
     keys = [(d.shop_id, d.id) for d in deliveries]
-    rows = session.execute(
-        select(Delivery, Shop, Enrollment, Checkout, Coupon)
+    rows = [row for row in session.execute(_rows().where(tuple_(Delivery.shop_id, Delivery.id).in_(keys))) if _is_held(row)]
+    of_orders = _order_lines(session, {(r.Order.shop_id, r.Order.id) for r in rows if r.Order})
+    lines = {(r.Delivery.shop_id, r.Delivery.id): _lines(r, of_orders) for r in rows}
+    pictures = _pictures(session, ((key[0], line) for key, of_mail in lines.items() for line in of_mail))
+    return [_draft(row, lines[row.Delivery.shop_id, row.Delivery.id], pictures, public_url) for row in rows]
+
+
+def _rows() -> Select[*tuple[Any, ...]]:
+    """Each mail with what its run is about."""
+    return (
+        select(Delivery, Shop, Enrollment, Checkout, Order, Customer, Coupon)
         .join(Shop, Shop.id == Delivery.shop_id)
         .join(Enrollment, and_(Enrollment.shop_id == Delivery.shop_id, Enrollment.id == Delivery.enrollment_id))
-        .join(Checkout, and_(Checkout.shop_id == Delivery.shop_id, Checkout.token == Enrollment.episode))
+        .outerjoin(Checkout, _is_about("checkout", Checkout, Checkout.token))
+        .outerjoin(Order, _is_about("order", Order, Order.external_id))
+        .outerjoin(Customer, and_(Customer.shop_id == Delivery.shop_id, Customer.id == Delivery.customer_id))
         .outerjoin(
             Coupon,
             and_(
@@ -41,11 +60,37 @@ def gather(session: Session, deliveries: Sequence[Delivery], public_url: str) ->
                 Coupon.step == Delivery.step,
             ),
         )
-        .where(tuple_(Delivery.shop_id, Delivery.id).in_(keys))
-    ).all()
-    lines = {(r.Delivery.shop_id, r.Delivery.id): [Line(**line) for line in r.Checkout.lines] for r in rows}
-    pictures = _pictures(session, ((key[0], line) for key, of_cart in lines.items() for line in of_cart))
-    return [_draft(row, lines[row.Delivery.shop_id, row.Delivery.id], pictures, public_url) for row in rows]
+    )
+
+
+def _is_about(kind: SubjectKey, model: Any, name: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    return and_(model.shop_id == Delivery.shop_id, Enrollment.subject_key == kind, name == Enrollment.episode)
+
+
+def _is_held(row: Any) -> bool:
+    about = {"checkout": row.Checkout, "order": row.Order, "customer": row.Customer}
+    return about.get(row.Enrollment.subject_key) is not None
+
+
+def _order_lines(session: Session, orders: Collection[tuple[int, int]]) -> dict[tuple[int, int], list[Line]]:
+    if not orders:
+        return {}
+    rows = session.scalars(
+        select(OrderLine)
+        .where(tuple_(OrderLine.shop_id, OrderLine.order_id).in_(orders))
+        .order_by(OrderLine.order_id, OrderLine.position)
+    )
+    found: dict[tuple[int, int], list[Line]] = defaultdict(list)
+    for row in rows:
+        found[row.shop_id, row.order_id].append(Line(**{name: getattr(row, name) for name in _KEPT}))
+    return found
+
+
+def _lines(row: Any, of_orders: dict[tuple[int, int], list[Line]]) -> list[Line]:
+    """Return what is in the cart or was ordered; a mail about a person has none."""
+    if row.Checkout:
+        return [Line(**line) for line in row.Checkout.lines]
+    return of_orders.get((row.Order.shop_id, row.Order.id), []) if row.Order else []
 
 
 def with_coupon(draft: Draft, button_url: str) -> MailContent:
@@ -70,7 +115,9 @@ def read_token(token: str) -> bytes | None:
 
 
 def _draft(row: Any, lines: list[Line], pictures: dict[tuple[int, str], str], public_url: str) -> Draft:
-    delivery, shop, checkout = row.Delivery, row.Shop, row.Checkout
+    delivery, shop = row.Delivery, row.Shop
+    checkout, order, customer = row.Checkout, row.Order, row.Customer
+    trade = checkout or order
     content = MailContent(
         flow=delivery.flow,
         step=delivery.step,
@@ -83,17 +130,17 @@ def _draft(row: Any, lines: list[Line], pictures: dict[tuple[int, str], str], pu
             locale=shop.locale,
             timezone=shop.timezone,
         ),
-        locale=checkout.locale or shop.locale,
-        first_name=checkout.first_name,
-        currency=checkout.currency,
+        locale=(checkout or customer).locale or shop.locale,
+        first_name=(checkout or customer).first_name,
+        currency=trade.currency if trade else shop.currency,
         lines=tuple(_with_picture(line, shop.id, pictures) for line in lines),
-        subtotal_minor=checkout.subtotal_minor,
+        subtotal_minor=checkout.subtotal_minor if checkout else sum(line.price_minor * line.quantity for line in lines),
         button_url=shop.url,
         unsubscribe_url=f"{public_url}/u/{unsubscribe_token(delivery)}",
+        because=_BECAUSE[row.Enrollment.subject_key],
     )
-    return Draft(
-        delivery=delivery, shop=shop, coupon=row.Coupon, recovery_url=checkout.recovery_url or shop.url, content=content
-    )
+    button_url = checkout.recovery_url if checkout else None
+    return Draft(delivery=delivery, shop=shop, coupon=row.Coupon, button_url=button_url or shop.url, content=content)
 
 
 def _with_picture(line: Line, shop_id: int, pictures: dict[tuple[int, str], str]) -> Line:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app import crypto
 from app.flows.engine import Decision, Exit, Finish, Schedule, SendEmail, SkipEmail, wait_until
 from app.flows.snapshot import Snapshot
-from app.flows.vocabulary import Flow, Percent, Send, Wait
+from app.flows.vocabulary import PRIORITIES, Flow, Percent, Send, Wait
 from app.models import Coupon, DecisionRow, Delivery, DeliveryState, Enrollment, EnrollmentState, ScheduledStep, Shop
 from app.models.bulk import insert_rows, one_of
 from app.services.snapshots import Subject
@@ -41,7 +41,7 @@ def enter(
         return []
     rows = [
         {
-            "shop_id": shop_id, "flow": s.flow, "version": version, "subject_key": "checkout", "episode": s.token,
+            "shop_id": shop_id, "flow": s.flow, "version": version, "subject_key": s.key, "episode": s.episode,
             "customer_id": s.customer_id, "arm": arm, "entered_at": s.entered_at,
         }
         for s, arm in zip(subjects, arms, strict=True)
@@ -206,10 +206,11 @@ def _insert_new(session: Session, model: Any, rows: Sequence[dict[str, Any]]) ->
 
 
 def _delivery(verdict: Verdict, step: str, due_at: datetime, *, now: datetime, skipped: str | None = None) -> dict[str, Any]:
-    run = verdict.enrollment
+    run, flow = verdict.enrollment, verdict.flow
     state = DeliveryState.SKIPPED if skipped else DeliveryState.PENDING
     return {
         "shop_id": run.shop_id, "enrollment_id": run.id, "flow": run.flow, "step": step,
+        "message_class": flow.class_of(flow.send(step)), "priority": PRIORITIES.index(flow.priority),
         "customer_id": run.customer_id, "recipient": verdict.recipient, "token": secrets.token_bytes(crypto.TOKEN_BYTES),
         "state": state, "reason": skipped, "due_at": now, "step_due_at": due_at, "created_at": now,
     }  # fmt: skip

@@ -1,16 +1,17 @@
 """Record events and fold them into what we hold about a shop. Repeated and reordered events end in the same state (I3)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.domain import events as e
-from app.models import EventRow, Shop
-from app.models.bulk import insert_rows
+from app.models import EventRow, Order, Shop
+from app.models.bulk import insert_rows, one_of
 from app.services import account, people, snapshots, trade
+from app.services.candidates import Touched
 from app.services.people import Identity, Statement
 
 
@@ -20,15 +21,6 @@ class Fact:
 
     event: e.Event
     webhook_id: int | None
-
-
-@dataclass(slots=True)
-class Touched:
-    """What a batch changed, for the flows to look at."""
-
-    entering: set[str] = field(default_factory=set)  # tokens of checkouts that a flow may begin with
-    tokens: set[str] = field(default_factory=set)
-    customers: set[int] = field(default_factory=set)
 
 
 def lock_shop(session: Session, shop_id: int) -> None:
@@ -41,10 +33,15 @@ def ingest(session: Session, shop: Shop, facts: Sequence[Fact], *, now: datetime
     found = [f.event for f in facts]
     who = people.resolve(session, shop.id, [g for event in found if (g := _group(event))])
     customer_of = {id(event): _customer(event, who) for event in found}
-    people.lock(session, shop.id, (c for c in customer_of.values() if c))
+    # A parcel and a refund name only their order: its owner's runs hear of them too, so their lock is taken with the others.
+    about = {order_id for event in found if (order_id := _order_of(event))}
+    owners = _owners(session, shop.id, about)
+    people.lock(session, shop.id, {*(c for c in customer_of.values() if c), *owners})
     _record(session, shop.id, facts, customer_of)
     _learn(session, shop, found, customer_of)
-    touched = Touched(customers={c for c in customer_of.values() if c})
+    touched = Touched(customers={*(c for c in customer_of.values() if c), *owners}, orders=about)
+    touched.consenting = {c for event in found if getattr(event, "consent", None) and (c := customer_of[id(event)])}
+    touched.buying = {c for event in found if isinstance(event, e.OrderUpdated) and (c := customer_of[id(event)])}
     touched.entering = trade.fold_checkouts(session, shop.id, found, customer_of)
     touched.tokens = touched.entering | trade.fold_orders(session, shop.id, found, customer_of, snapshots.hash_key(shop))
     trade.fold_products(session, shop, found)
@@ -71,6 +68,23 @@ def _group(event: e.Event) -> list[Identity]:
 def _customer(event: e.Event, who: dict[Identity, int]) -> int | None:
     group = _group(event)
     return who[group[0]] if group else None
+
+
+def _order_of(event: e.Event) -> str | None:
+    match event:
+        case e.OrderUpdated(object_id=order_id) | e.OrderDeleted(object_id=order_id):
+            return order_id
+        case e.ShipmentUpdated(order_id=order_id) | e.RefundCreated(order_id=order_id):
+            return order_id
+    return None
+
+
+def _owners(session: Session, shop_id: int, order_ids: set[str]) -> set[int]:
+    """Return the customers of orders that are held already."""
+    if not order_ids:
+        return set()
+    rows = session.scalars(select(Order.customer_id).where(Order.shop_id == shop_id, one_of(Order.external_id, order_ids)))
+    return {customer_id for customer_id in rows if customer_id}
 
 
 def _record(session: Session, shop_id: int, facts: Sequence[Fact], customer_of: dict[int, int | None]) -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import bindparam, literal, select
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from app import crypto
@@ -106,13 +106,22 @@ def _locked(session: Session, platform: str, domain: str) -> Shop | None:
     )
 
 
-def add_missing_flows(session: Session, shop_id: int) -> None:
-    """Give the shop its own first version of every built-in flow, switched off."""
+def add_missing_flows(session: Session, *shop_ids: int) -> None:
+    """Give shops, all of them when none is named, their own first version of every built-in flow, switched off.
+
+    A release with a new flow thus brings it to the shops that are connected already; what they have stays as it is.
+    """
+    which = select(Shop.id).where(Shop.id.in_(shop_ids)) if shop_ids else select(Shop.id)
     for flow in FLOWS.values():
-        session.execute(insert(FlowSettings).values(shop_id=shop_id, flow=flow.key).on_conflict_do_nothing())
+        rows = which.add_columns(literal(flow.key), Shop.default_holdout)
+        session.execute(
+            insert(FlowSettings).from_select(["shop_id", "flow", "holdout_share"], rows).on_conflict_do_nothing()
+        )
+        tree = bindparam(None, to_json(flow), type_=JSONB())
+        versions = which.add_columns(literal(flow.key), literal(1), tree, literal("cartwheel"))
         session.execute(
             insert(FlowVersion)
-            .values(shop_id=shop_id, flow=flow.key, version=1, tree=to_json(flow), created_by="cartwheel")
+            .from_select(["shop_id", "flow", "version", "tree", "created_by"], versions)
             .on_conflict_do_nothing()
         )
 

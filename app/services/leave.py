@@ -31,11 +31,11 @@ def all_flows(session: Session, shop: Shop, customer_ids: Collection[int], *, no
         )
     ).all()
     flows = enrol.flows_of(session, shop.id, [run for run, _ in rows])
-    seen = [s.seen() for s in snapshots.load(session, shop, [snapshots.Subject.of(run) for run, _ in rows])]
+    loaded = snapshots.load(session, shop, [snapshots.Subject.of(run) for run, _ in rows], now=now)
     verdicts = []
-    for (run, waits_at), saw in zip(rows, seen, strict=True):
+    for (run, waits_at), snapshot in zip(rows, loaded, strict=True):
         flow, step_no = flows[run.flow, run.version], waits_at or 0
         send = flow.next_send(step_no)
-        decision = Decision((Exit(REASON, send.key if send else None),), REASON, saw)
+        decision = Decision((Exit(REASON, send.key if send else None),), REASON, snapshot.seen())
         verdicts.append(Verdict(run, flow, step_no, decision, None))
     enrol.apply(session, shop, verdicts, now=now)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.outcomes import Again, Failed, Outcome, Sent, Unknown
 from app.flows.engine import HOLD, why_hold, why_leave, why_skip
-from app.flows.vocabulary import Flow, Send
+from app.flows.vocabulary import Flow
 from app.models import Coupon, CouponState, Delivery, DeliveryState, Enrollment, EnrollmentState, Shop, claims
 from app.services import enrol, people, snapshots
 from app.services.snapshots import Subject
@@ -34,7 +34,7 @@ def why_not(session: Session, shop: Shop, deliveries: Sequence[Delivery], *, now
     query = select(Enrollment).where(Enrollment.shop_id == shop.id, Enrollment.id.in_(ids))
     runs = {r.id: r for r in session.scalars(query, execution_options={"populate_existing": True})}
     flows = enrol.flows_of(session, shop.id, list(runs.values()))
-    loaded = snapshots.load(session, shop, [Subject.of(runs[d.enrollment_id]) for d in deliveries])
+    loaded = snapshots.load(session, shop, [Subject.of(runs[d.enrollment_id]) for d in deliveries], now=now)
     answers: list[Refusal | None] = []
     for delivery, snapshot in zip(deliveries, loaded, strict=True):
         run = runs[delivery.enrollment_id]
@@ -145,8 +145,7 @@ def _stuck() -> Select[int, int]:
 def _why_skip(flow: Flow, delivery: Delivery, snapshot: Any, *, now: datetime) -> str | None:
     if not delivery.recipient:
         return "no_address"
-    step = next((s for s in flow.sends if s.key == delivery.step), Send(delivery.step))
-    return why_skip(step, snapshot, due_at=delivery.step_due_at, now=now)
+    return why_skip(flow, flow.send(delivery.step), snapshot, due_at=delivery.step_due_at, now=now)
 
 
 def _by_shop(deliveries: Sequence[Delivery]) -> dict[int, list[Delivery]]:

@@ -1,5 +1,6 @@
 """React to what a batch changed: people enter flows, their clocks restart, they leave. The engine says so; rows follow."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -9,17 +10,17 @@ from app.flows import FLOWS, read_flow
 from app.flows.engine import Decision, Exit, Schedule, decide, first_look, is_held_out, should_enter, why_hold, why_leave
 from app.flows.snapshot import Snapshot
 from app.flows.vocabulary import Flow
-from app.models import Arm, Checkout, Enrollment, EnrollmentState, FlowSettings, FlowVersion, ScheduledStep, Shop
+from app.models import Arm, Enrollment, EnrollmentState, FlowSettings, FlowVersion, ScheduledStep, Shop
 from app.models.bulk import one_of
-from app.services import enrol, snapshots
+from app.services import candidates, enrol, snapshots
+from app.services.candidates import Touched
 from app.services.enrol import Verdict
-from app.services.ingest import Touched
 from app.services.snapshots import Subject
 
 
 def react(session: Session, shop: Shop, touched: Touched, *, now: datetime) -> None:
     """Let every flow look at what changed. The caller holds the locks of the touched customers and commits."""
-    if not (touched.tokens or touched.customers):
+    if not (touched.tokens or touched.customers or touched.orders):
         return
     fresh: dict[int, Snapshot] = {}
     for settings, flow in _live_flows(session, shop.id):
@@ -31,6 +32,11 @@ def react(session: Session, shop: Shop, touched: Touched, *, now: datetime) -> N
 def look_again(session: Session, shop: Shop, customers: set[int], *, now: datetime) -> None:
     """Let people's runs notice a change that came by no event, such as an unsubscribe. The caller holds their locks."""
     _update_runs(session, shop, Touched(customers=customers), {}, now=now)
+
+
+def consented(session: Session, shop: Shop, customers: set[int], *, now: datetime) -> None:
+    """Let flows begin with a consent that came by no event, such as a confirmed address. The caller holds their locks."""
+    react(session, shop, Touched(customers=customers, consenting=customers), now=now)
 
 
 def _live_flows(session: Session, shop_id: int) -> list[tuple[FlowSettings, Flow]]:
@@ -50,49 +56,20 @@ def _live_flows(session: Session, shop_id: int) -> list[tuple[FlowSettings, Flow
 def _enter(
     session: Session, shop: Shop, settings: FlowSettings, flow: Flow, touched: Touched, *, now: datetime
 ) -> dict[int, Snapshot]:
-    """Enrol the people of touched checkouts who are not in this episode yet; return what is known of each new run."""
-    if flow.trigger.event != "checkout_updated" or not touched.entering:
-        return {}
-    subjects = _candidates(session, shop.id, settings, touched, now=now)
-    loaded = {s.token: snapshot for s, snapshot in zip(subjects, snapshots.load(session, shop, subjects), strict=True)}
-    entering = [s for s in subjects if should_enter(flow, loaded[s.token], now=now)]
-    arms = [Arm.HOLDOUT if s.is_held_out else Arm.TREATED for s in entering]
+    """Enrol the people whom the flow's trigger is about and who are not in this episode; return what is known of each."""
+    subjects = candidates.of_flow(session, shop.id, flow, touched, now=now)
+    share = float(settings.holdout_share)
+    loaded = {}
+    entering = []
+    for subject, snapshot in zip(subjects, snapshots.load(session, shop, subjects, now=now), strict=True):
+        if should_enter(flow, snapshot, now=now):
+            # By the address, not by our row's id: the same person falls into the same arm in every database.
+            is_held = is_held_out(flow.key, f"{shop.id}:{snapshot.recipient}", share)
+            loaded[subject.episode] = replace(snapshot, is_held_out=is_held)
+            entering.append(subject)
+    arms = [Arm.HOLDOUT if loaded[s.episode].is_held_out else Arm.TREATED for s in entering]
     entered = enrol.enter(session, shop.id, entering, version=settings.version, arms=arms)
     return {run.id: loaded[run.episode] for run in entered}
-
-
-def _candidates(session: Session, shop_id: int, settings: FlowSettings, touched: Touched, *, now: datetime) -> list[Subject]:
-    enrolled = (
-        select(Enrollment.id)
-        .where(
-            Enrollment.shop_id == shop_id,
-            Enrollment.flow == settings.flow,
-            Enrollment.subject_key == "checkout",
-            Enrollment.episode == Checkout.token,
-        )
-        .exists()
-    )
-    rows = session.execute(
-        select(Checkout.token, Checkout.customer_id, Checkout.email).where(
-            Checkout.shop_id == shop_id,
-            one_of(Checkout.token, touched.entering),
-            Checkout.customer_id.is_not(None),
-            ~enrolled,
-        )
-    )
-    share = float(settings.holdout_share)
-    return [
-        Subject(
-            flow=settings.flow,
-            token=token,
-            customer_id=customer_id,
-            entered_at=now,
-            # By the address, not by our row's id: the same person falls into the same arm in every database.
-            is_held_out=is_held_out(settings.flow, f"{shop_id}:{email}", share),
-        )
-        for token, customer_id, email in rows
-        if customer_id is not None
-    ]
 
 
 def _refill(session: Session, shop: Shop, touched: Touched, *, now: datetime) -> None:
@@ -107,7 +84,8 @@ def _refill(session: Session, shop: Shop, touched: Touched, *, now: datetime) ->
     if not runs:
         return
     flows = enrol.flows_of(session, shop.id, runs)
-    for run, snapshot in zip(runs, snapshots.load(session, shop, [Subject.of(r) for r in runs]), strict=True):
+    loaded = snapshots.load(session, shop, [Subject.of(r) for r in runs], now=now)
+    for run, snapshot in zip(runs, loaded, strict=True):
         flow = flows[run.flow, run.version]
         if why_leave(flow, snapshot) is None:
             enrol.take_back(session, shop, run, flow, snapshot, now=now)
@@ -131,14 +109,13 @@ def _update_runs(session: Session, shop: Shop, touched: Touched, fresh: dict[int
     ).all()
     flows = enrol.flows_of(session, shop.id, [row[0] for row in rows])
     older = [row[0] for row in rows if row[0].id not in fresh]
-    loaded = snapshots.load(session, shop, [Subject.of(run) for run in older])
+    loaded = snapshots.load(session, shop, [Subject.of(run) for run in older], now=now)
     known = fresh | {run.id: snapshot for run, snapshot in zip(older, loaded, strict=True)}
     verdicts = []
     for run, step_no, due_at in rows:
         flow, snapshot = flows[run.flow, run.version], known[run.id]
         if decision := _news(flow, step_no, due_at, snapshot, now=now):
-            email = snapshot.checkout.email if snapshot.checkout else None
-            verdicts.append(Verdict(run, flow, step_no or 0, decision, email))
+            verdicts.append(Verdict(run, flow, step_no or 0, decision, snapshot.recipient))
     enrol.apply(session, shop, verdicts, now=now)
 
 

@@ -19,6 +19,12 @@ SUBJECT_LIMIT = 200  # characters; of the preheader too
 NAME_LIMIT = 120  # characters of a product's or a shop's name
 ADDRESS_LIMIT = 300  # characters of a postal address
 URL_LIMIT = 2_000  # characters; some mail programs break longer links
+BUTTONS = {"checkout": "Back to my cart", "order": "To the shop", "subscriber": "To the shop"}
+BECAUSE = {
+    "checkout": "You get this because you started a checkout with us.",
+    "order": "You get this because you bought from us.",
+    "subscriber": "You get this because you asked for our news.",
+}
 
 # Control characters, line and paragraph separators, what turns the direction of all that follows, halves of characters.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\ufeff\ud800-\udfff]")
@@ -126,11 +132,11 @@ def _page(content: MailContent, writer: Writer, *, subject: str, preheader: str,
         more=more,
         subtotal_label=say("Subtotal"),
         subtotal=writer.money(content.subtotal_minor),
-        coupon=_coupon_box(content.coupon, content.subtotal_minor, writer) if content.coupon else None,
-        button_label=say("Back to my cart"),
+        coupon=_coupon_box(content, content.coupon, writer) if content.coupon else None,
+        button_label=say(BUTTONS[content.because]),
         button_url=_needed(content.button_url, "the way back to the cart"),
         outro=outro,
-        reason=say("You get this because you started a checkout with us."),
+        reason=say(BECAUSE[content.because]),
         unsubscribe_label=say("Unsubscribe"),
         unsubscribe_url=_needed(content.unsubscribe_url, "the way to unsubscribe"),
     )
@@ -150,7 +156,16 @@ def _item(line: Line, writer: Writer) -> Item:
     )
 
 
-def _coupon_box(coupon: CouponFacts, subtotal_minor: int, writer: Writer) -> CouponBox:
+def _coupon_box(content: MailContent, coupon: CouponFacts, writer: Writer) -> CouponBox:
+    if content.because != "checkout":  # there is no cart that it could be worked out for
+        return CouponBox(
+            code=one_line(coupon.code, NAME_LIMIT),
+            until=_until(coupon, writer),
+            before=writer.say("{percent} off your next order").replace("{percent}", writer.percent(coupon.percent)),
+            price="",
+            after="",
+        )
+    subtotal_minor = content.subtotal_minor
     sentence = writer.say("{percent} off this cart: you pay {price} instead of {subtotal}")
     before, _, after = (
         sentence.replace("{percent}", writer.percent(coupon.percent))
@@ -159,11 +174,15 @@ def _coupon_box(coupon: CouponFacts, subtotal_minor: int, writer: Writer) -> Cou
     )
     return CouponBox(
         code=one_line(coupon.code, NAME_LIMIT),
-        until=writer.say("Yours until %(moment)s") % {"moment": writer.moment(coupon.expires_at)},
+        until=_until(coupon, writer),
         before=before,
         price=writer.money(_reduced(subtotal_minor, coupon.percent)),
         after=after,
     )
+
+
+def _until(coupon: CouponFacts, writer: Writer) -> str:
+    return writer.say("Yours until %(moment)s") % {"moment": writer.moment(coupon.expires_at)}
 
 
 def _reduced(minor: int, percent: int) -> int:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import and_, func, select, union_all
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app import crypto
 from app.domain.events import ConsentState
-from app.flows.snapshot import CheckoutFacts, Snapshot
+from app.flows.snapshot import CheckoutFacts, OrderFacts, PersonFacts, Snapshot
 from app.models import (
     Arm,
     Checkout,
@@ -24,76 +24,164 @@ from app.models import (
     Suppression,
 )
 from app.models.bulk import one_of
+from app.services import histories
+from app.services.histories import NOTHING, History
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Whom a snapshot is about: a run of a flow, or one that may begin."""
+    """Whom a snapshot is about: a run of a flow, or one that may begin.
+
+    `key` says what it is about, `episode` names it: a checkout's token, an order's id, a customer's time of entry.
+    """
 
     flow: str
-    token: str
+    key: str
+    episode: str
     customer_id: int
     entered_at: datetime
     is_held_out: bool
+    run_id: int | None = None
 
     @classmethod
     def of(cls, enrollment: Enrollment) -> "Subject":
         """Return the subject of an enrollment."""
         return cls(
             flow=enrollment.flow,
-            token=enrollment.episode,
+            key=enrollment.subject_key,
+            episode=enrollment.episode,
             customer_id=enrollment.customer_id,
             entered_at=enrollment.entered_at,
             is_held_out=enrollment.arm == Arm.HOLDOUT,
+            run_id=enrollment.id,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Person:
-    is_gone: bool
-    consent_by_email: dict[str, ConsentState]
+    is_gone: bool = False
+    email: str | None = None
+    orders: int = 0  # as the platform sums them
+    consents: dict[str, tuple[ConsentState, datetime | None]] = field(default_factory=dict)
 
     def consent(self, email: str | None) -> ConsentState:
         """An unsubscribe of any of the person's addresses counts for all: a merge keeps the stricter consent (D20)."""
-        if ConsentState.UNSUBSCRIBED in self.consent_by_email.values():
+        if any(state is ConsentState.UNSUBSCRIBED for state, _ in self.consents.values()):
             return ConsentState.UNSUBSCRIBED
-        return self.consent_by_email.get(email or "", ConsentState.NONE)
+        return self.consents.get(email or "", (ConsentState.NONE, None))[0]
+
+    @property
+    def address(self) -> str | None:
+        """The newest address, but one that agreed to marketing mail goes before one that did not."""
+        agreed = [email for email, (state, _) in self.consents.items() if state is ConsentState.SUBSCRIBED]
+        return self.email if self.email in agreed or not agreed else min(agreed)
+
+    @property
+    def subscribed_at(self) -> datetime | None:
+        """When the person agreed to marketing mail, if that still holds."""
+        address = self.address
+        return self.consents[address][1] if address and self.consent(address) is ConsentState.SUBSCRIBED else None
 
 
-def load(session: Session, shop: Shop, subjects: Sequence[Subject]) -> list[Snapshot]:
+_NOBODY = _Person()
+
+
+@dataclass(slots=True)
+class _Loaded:
+    """All that the snapshots of a batch are made of, by what it belongs to."""
+
+    checkouts: dict[str, CheckoutFacts]
+    answered: dict[str, datetime]
+    newest_open: dict[int, tuple[datetime, str]]
+    people: dict[int, _Person]
+    histories: dict[int, History]
+    orders: dict[str, OrderFacts]
+    first_runs: dict[tuple[str, int], int]
+
+    def person(self, customer_id: int) -> PersonFacts:
+        """Return what is known of a customer."""
+        person, history = self.people.get(customer_id, _NOBODY), self.histories.get(customer_id, NOTHING)
+        return PersonFacts(
+            email=person.address,
+            subscribed_at=person.subscribed_at,
+            orders=max(history.orders, person.orders),
+            purchases=history.purchases,
+        )
+
+
+def load(session: Session, shop: Shop, subjects: Sequence[Subject], *, now: datetime) -> list[Snapshot]:
     """Return a snapshot for each subject, in the same order."""
     if not subjects:
         return []
-    tokens = {s.token for s in subjects}
-    customers = {s.customer_id for s in subjects}
-    checkouts = _checkouts(session, shop.id, tokens)
-    ordered = _orders(session, shop.id, tokens)
-    newest = _newest_open(session, shop.id, customers)
-    people = _people(session, shop.id, customers)
-    suppressed = _suppressions(session, shop, {c.email for c in checkouts.values() if c.email})
+    loaded = _load(session, shop, subjects, now)
+    half = [_about(subject, loaded, shop.state) for subject in subjects]
+    suppressed = _suppressions(session, shop, {s.recipient for s in half if s.recipient})
     is_on = _switches(session, shop.id)
-    nobody = _Person(is_gone=False, consent_by_email={})
-    found = []
-    for subject in subjects:
-        checkout = checkouts.get(subject.token)
-        person = people.get(subject.customer_id, nobody)
-        email = checkout.email if checkout else None
-        latest = newest.get(subject.customer_id)
-        found.append(
-            Snapshot(
-                entered_at=subject.entered_at,
-                checkout=checkout,
-                ordered_at=ordered.get(subject.token),
-                is_superseded=bool(checkout and latest and latest > (checkout.started_at, checkout.token)),
-                consent=person.consent(email),
-                suppressed=suppressed.get(email or ""),
-                shop_state=shop.state,
-                is_flow_on=is_on.get(subject.flow, False),
-                is_held_out=subject.is_held_out,
-                is_person_gone=person.is_gone,
-            )
-        )
-    return found
+    return [
+        replace(s, suppressed=suppressed.get(s.recipient or ""), is_flow_on=is_on.get(subject.flow, False))
+        for subject, s in zip(subjects, half, strict=True)
+    ]
+
+
+def _load(session: Session, shop: Shop, subjects: Sequence[Subject], now: datetime) -> _Loaded:
+    """Ask for what the kinds of subjects in this batch need, and for nothing else."""
+    tokens = {s.episode for s in subjects if s.key == "checkout"}
+    carts = {s.customer_id for s in subjects if s.key == "checkout"}
+    others = {s.customer_id for s in subjects if s.key != "checkout"}
+    order_ids = {s.episode for s in subjects if s.key == "order"}
+    people = _people(session, shop.id, carts | others)
+    known = histories.histories(session, shop, others, now=now) if others else {}
+    ever = {c: max(h.orders, people.get(c, _NOBODY).orders) for c, h in known.items()}
+    return _Loaded(
+        checkouts=_checkouts(session, shop.id, tokens) if tokens else {},
+        answered=_orders(session, shop.id, tokens) if tokens else {},
+        newest_open=_newest_open(session, shop.id, carts) if carts else {},
+        people=people,
+        histories=known,
+        orders=histories.orders(session, shop.id, order_ids, known, ever) if order_ids else {},
+        first_runs=histories.doubles(session, shop.id, others) if others else {},
+    )
+
+
+def _about(subject: Subject, loaded: _Loaded, shop_state: str) -> Snapshot:
+    """Return the snapshot of a subject, as long as neither its suppression nor its flow's switch is known."""
+    person = loaded.people.get(subject.customer_id, _NOBODY)
+    facts = None if subject.key == "checkout" else loaded.person(subject.customer_id)
+    checkout = loaded.checkouts.get(subject.episode) if subject.key == "checkout" else None
+    order = loaded.orders.get(subject.episode) if subject.key == "order" else None
+    return Snapshot(
+        entered_at=subject.entered_at,
+        checkout=checkout,
+        order=order,
+        person=facts,
+        ordered_at=_ordered_at(subject, order, loaded),
+        is_superseded=_is_superseded(subject, checkout, loaded),
+        consent=person.consent(checkout.email if checkout else facts.email if facts else None),
+        suppressed=None,
+        shop_state=shop_state,
+        is_flow_on=False,
+        is_held_out=subject.is_held_out,
+        is_person_gone=person.is_gone,
+    )
+
+
+def _ordered_at(subject: Subject, order: OrderFacts | None, loaded: _Loaded) -> datetime | None:
+    """Return when the person bought after what the run is about: the cart, the order before, or their entry."""
+    if subject.key == "checkout":
+        return loaded.answered.get(subject.episode)
+    history = loaded.histories.get(subject.customer_id, NOTHING)
+    if order and order.placed_at:
+        return history.ordered_after(order.placed_at, but=order.external_id)
+    return history.ordered_after(subject.entered_at)
+
+
+def _is_superseded(subject: Subject, checkout: CheckoutFacts | None, loaded: _Loaded) -> bool:
+    """Say whether the person is followed elsewhere: a newer cart, or, two accounts having become one, an older run."""
+    if subject.key == "checkout":
+        latest = loaded.newest_open.get(subject.customer_id)
+        return bool(checkout and latest and latest > (checkout.started_at, checkout.token))
+    first = loaded.first_runs.get((subject.flow, subject.customer_id))
+    return subject.key == "customer" and subject.run_id is not None and first not in {None, subject.run_id}
 
 
 def hash_key(shop: Shop) -> bytes:
@@ -158,7 +246,7 @@ def _newest_open(session: Session, shop_id: int, customers: Iterable[int]) -> di
 
 def _people(session: Session, shop_id: int, customers: Iterable[int]) -> dict[int, _Person]:
     held = session.execute(
-        select(Customer.id, Customer.deleted_at, Customer.facts).where(
+        select(Customer.id, Customer.deleted_at, Customer.facts, Customer.email, Customer.orders_count).where(
             Customer.shop_id == shop_id, one_of(Customer.id, customers)
         )
     ).all()
@@ -166,14 +254,17 @@ def _people(session: Session, shop_id: int, customers: Iterable[int]) -> dict[in
     # addresses of a shop while it has no statistics.
     identities = session.execute(
         select(
-            CustomerIdentity.customer_id, CustomerIdentity.kind, CustomerIdentity.value, CustomerIdentity.consent_state
+            CustomerIdentity.customer_id, CustomerIdentity.kind, CustomerIdentity.value, CustomerIdentity.consent_state,
+            CustomerIdentity.consent_at,
         ).where(CustomerIdentity.shop_id == shop_id, one_of(CustomerIdentity.customer_id, customers))
     )  # fmt: skip
-    consents: dict[int, dict[str, ConsentState]] = defaultdict(dict)
-    for customer_id, kind, value, state in identities:
+    consents: dict[int, dict[str, tuple[ConsentState, datetime | None]]] = defaultdict(dict)
+    for customer_id, kind, value, state, at in identities:
         if kind == "email":
-            consents[customer_id][value] = ConsentState(state)
-    return {c.id: _Person(_is_gone(c.deleted_at, c.facts), consents[c.id]) for c in held}
+            consents[customer_id][value] = (ConsentState(state), at)
+    return {
+        c.id: _Person(_is_gone(c.deleted_at, c.facts), c.email, c.orders_count or 0, consents.get(c.id, {})) for c in held
+    }
 
 
 def _is_gone(deleted_at: datetime | None, facts: dict[str, list[str]]) -> bool:

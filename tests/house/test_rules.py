@@ -15,7 +15,7 @@ import pytest
 from app.domain.events import ConsentState
 from app.flows import FLOWS, engine, read_flow
 from app.flows.snapshot import CheckoutFacts, Snapshot
-from app.flows.vocabulary import to_json
+from app.flows.vocabulary import On, to_json
 from app.models import ShopState
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -235,7 +235,8 @@ def standings() -> Iterator[Snapshot]:
 def reasons_of_the_engine() -> set[str]:
     """Collect every reason that the engine gives, by asking it about every standing at three times."""
     found = set()
-    for snapshot, flow, hours in product(standings(), FLOWS.values(), (0.5, 1, 300)):
+    about_people = replace(FLOWS["abandoned_cart"], trigger=On("customer_subscribed"))
+    for snapshot, flow, hours in product(standings(), (*FLOWS.values(), about_people), (0.5, 1, 300)):
         decision = engine.decide(flow, 0, snapshot, now=NOW + timedelta(hours=hours))
         found |= {decision.because, *(e.reason for e in decision.effects if hasattr(e, "reason"))}
     return found

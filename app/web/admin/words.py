@@ -34,9 +34,10 @@ class Waits(Protocol):
 
 
 REASONS = {
-    "ordered": "They bought after the cart was left",
+    "ordered": "They bought in the meantime",
     "cart_emptied": "They emptied the cart",
     "superseded": "They began a newer cart",
+    "merged": "Two accounts of this person became one, and the other run goes on",
     "flow_off": "The flow was paused",
     "person_gone": "The customer was deleted in the shop, or asked to be forgotten",
     "unsubscribed": "They unsubscribed",
@@ -54,11 +55,18 @@ REASONS = {
     "finished": "The flow came to its end",
     "no_address": "There was no address to mail",
     "step_failed": "Something broke on our side, again and again",
-    "entered": "A cart was left",
+    "entered": "They entered the flow",
     "cart_refilled": "They filled the cart again",
 }
 
-TRIGGERS = {"checkout_updated": "Checkout left unfinished"}
+TRIGGERS = {
+    "checkout_updated": "Checkout left unfinished",
+    "order_placed": "Order placed",
+    "order_paid": "Order paid",
+    "order_fulfilled": "Order sent off or delivered",
+    "customer_subscribed": "Agreed to marketing mail",
+    "customer_ordered": "Bought again",
+}
 CONDITIONS = {"has_email": "with an e-mail address", "cart_is_not_empty": "at least one item"}
 EXITS = {"ordered": "buys", "cart_emptied": "empties the cart", "superseded": "begins a newer cart"}
 STAYS = {"ordered": "no order yet", "cart_emptied": "something in the cart", "superseded": "no newer cart"}

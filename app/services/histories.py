@@ -1,0 +1,139 @@
+"""Load orders and what people bought, for runs that are about an order or a customer; many at once, as snapshots do."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, func, select
+from sqlalchemy.orm import Session
+
+from app.flows.snapshot import OrderFacts, Purchase
+from app.models import Enrollment, EnrollmentState, Order, Shipment, Shop
+from app.models.bulk import one_of
+
+YEAR = timedelta(days=365)
+PURCHASES_MOST = 500  # of one person; a shop's own staff account may have many thousands
+UNDONE = ("cancelled", "failed")  # parcels that nobody waits for any more
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a person bought: how often ever, and the orders of the last twelve months, the oldest first."""
+
+    orders: int
+    purchases: tuple[Purchase, ...]
+
+    def ordered_after(self, at: datetime, *, but: str | None = None) -> datetime | None:
+        """Return when the first order after a moment was placed, another than `but`."""
+        return next((p.at for p in self.purchases if p.at >= at and p.external_id != but), None)
+
+    def nth(self, placed_at: datetime, *, ever: int) -> int:
+        """Return which order one of that moment is, of all there ever were; a year back at the most."""
+        return max(1, ever - sum(p.at > placed_at for p in self.purchases))
+
+
+NOTHING = History(0, ())
+
+
+def histories(session: Session, shop: Shop, customers: Iterable[int], *, now: datetime) -> dict[int, History]:
+    """Return what each of these people bought; who bought nothing is missing."""
+    rows = session.execute(_ranked(shop.id, customers, now))
+    found: dict[int, list[Any]] = defaultdict(list)
+    for row in rows:
+        found[row.customer_id].append(row)
+    return {customer_id: _history(rows, shop.currency, now) for customer_id, rows in found.items()}
+
+
+def orders(
+    session: Session, shop_id: int, external_ids: Iterable[str], known: dict[int, History], ever: dict[int, int]
+) -> dict[str, OrderFacts]:
+    """Return the orders of these platform ids.
+
+    Args:
+        session: the caller's transaction.
+        shop_id: the shop.
+        external_ids: the platform's ids.
+        known: what their people bought.
+        ever: how often their people bought, ours or as the platform sums it.
+    """
+    wanted = set(external_ids)
+    delivered = _delivered(session, shop_id, wanted)
+    rows = session.scalars(select(Order).where(Order.shop_id == shop_id, one_of(Order.external_id, wanted)))
+    found = {}
+    for order in rows:
+        person = order.customer_id or 0
+        found[order.external_id] = OrderFacts(
+            external_id=order.external_id,
+            placed_at=order.placed_at,
+            paid_at=order.paid_at,
+            fulfilled_at=order.fulfilled_at,
+            delivered_at=delivered.get(order.external_id),
+            is_cancelled=order.cancelled_at is not None or order.deleted_at is not None,
+            total_minor=order.total_minor,
+            refunded_minor=order.refunded_minor,
+            nth=known.get(person, NOTHING).nth(order.placed_at or order.started_at, ever=ever.get(person, 1)),
+        )
+    return found
+
+
+def doubles(session: Session, shop_id: int, customers: Iterable[int]) -> dict[tuple[str, int], int]:
+    """Return the oldest run of each flow about each of these customers: after a merge a person may be in it twice."""
+    rows = session.execute(
+        select(Enrollment.flow, Enrollment.customer_id, func.min(Enrollment.id))
+        .where(
+            Enrollment.shop_id == shop_id,
+            one_of(Enrollment.customer_id, customers),
+            Enrollment.subject_key == "customer",
+            Enrollment.state == EnrollmentState.ACTIVE,
+        )
+        .group_by(Enrollment.flow, Enrollment.customer_id)
+    )
+    return {(flow, customer_id): run_id for flow, customer_id, run_id in rows}
+
+
+def _ranked(shop_id: int, customers: Iterable[int], now: datetime) -> Select[*tuple[Any, ...]]:
+    placed = (
+        select(
+            Order.customer_id, Order.external_id, Order.placed_at, Order.currency,
+            (Order.total_minor - Order.refunded_minor).label("minor"),
+            func.count().over(partition_by=Order.customer_id).label("orders"),
+            func.row_number().over(partition_by=Order.customer_id, order_by=Order.placed_at.desc()).label("nth_newest"),
+        )
+        .where(
+            Order.shop_id == shop_id,
+            one_of(Order.customer_id, customers),
+            Order.placed_at.is_not(None),
+            Order.cancelled_at.is_(None),
+            Order.deleted_at.is_(None),
+        )
+        .subquery()
+    )  # fmt: skip
+    is_lately = and_(placed.c.placed_at > now - YEAR, placed.c.nth_newest <= PURCHASES_MOST)
+    # The newest one of all always comes along: it carries the count.
+    return select(placed).where(is_lately | (placed.c.nth_newest == 1)).order_by(placed.c.placed_at, placed.c.external_id)
+
+
+def _history(rows: Sequence[Row[*tuple[Any, ...]]], currency: str, now: datetime) -> History:
+    lately = [row for row in rows if row.placed_at > now - YEAR]
+    # An order in another currency counts as an order; what it was worth is not guessed.
+    return History(
+        orders=rows[0].orders,
+        purchases=tuple(
+            Purchase(at=row.placed_at, external_id=row.external_id, minor=row.minor if row.currency == currency else 0)
+            for row in lately
+        ),
+    )
+
+
+def _delivered(session: Session, shop_id: int, external_ids: Iterable[str]) -> dict[str, datetime]:
+    """Return when the last parcel of each order arrived, for orders whose parcels all have."""
+    counts = Shipment.state.not_in(UNDONE)
+    rows = session.execute(
+        select(Shipment.order_external_id, func.max(Shipment.delivered_at))
+        .where(Shipment.shop_id == shop_id, one_of(Shipment.order_external_id, external_ids), counts)
+        .group_by(Shipment.order_external_id)
+        .having(func.bool_and(Shipment.delivered_at.is_not(None)))
+    )
+    return {order_id: at for order_id, at in rows if at}
