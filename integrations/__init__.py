@@ -8,9 +8,10 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from app.domain.ports import MailTransport, Platform
+from app.domain.ports import MailTransport, Platform, Source
 from integrations.outbox.transport import OutboxTransport
 from integrations.shopify import platform as shopify_platform
+from integrations.shopify import source as shopify_source
 from integrations.woocommerce import platform as woocommerce_platform
 
 # Named apart from their packages, which would otherwise be hidden as attributes of this one.
@@ -18,6 +19,8 @@ PLATFORMS: dict[str, Platform] = {
     shopify_platform.NAME: shopify_platform,
     woocommerce_platform.NAME: woocommerce_platform,
 }
+# Who can be asked what changed; a platform that is missing here is only listened to.
+SOURCES: dict[str, Source] = {shopify_platform.NAME: shopify_source}
 TRANSPORTS: dict[str, Callable[[Path, Callable[[], datetime]], MailTransport]] = {"outbox": OutboxTransport}
 
 

@@ -1,4 +1,4 @@
-"""Housekeeping: erasures are carried on, quiet shops kept reachable, and what is older than we keep it goes."""
+"""Housekeeping: erasures are carried on, shops asked what changed and kept reachable, and what is over thrown away."""
 
 import time
 from collections.abc import Sequence
@@ -17,20 +17,22 @@ from app.models import Erasure, claims
 from app.queues import QueueName, ring
 from app.services import erasing, retention
 from integrations import make_transport
-from jobs import access
+from jobs import access, reconcile
 from jobs import drain as draining
 
 log = get_logger()
 
 
 def drain() -> None:
-    """Carry erasures on, renew idle tokens, then throw away what is over; RQ calls it by name."""
+    """Carry erasures on, renew idle tokens, ask shops what changed, throw away what is over; RQ calls it by name."""
+    until = time.monotonic() + draining.BUDGET
     transport = make_transport(settings().mail_transport, outbox_dir=settings().outbox_dir, now=_now)
     work = draining.Work(
         queue=QueueName.HOUSEKEEPING, model=Erasure, do=_advance, batch=1, before=lambda: forget_mails(transport)
     )
     draining.drain(work)
     access.keep_alive()
+    reconcile.drain(until)
     with sessions().begin() as session:
         if failed := erasing.show_failures(session):
             log.error("housekeeping.erasures_failed", erasures=failed)

@@ -17,7 +17,13 @@ from app.services import render
 
 MAINTENANCE_SECONDS = 60
 # What the adapters import inside their functions, for the web process's sake.
-_LOADED_LATE = ("integrations.shopify.normalise", "integrations.woocommerce.normalise", "requests", "woocommerce")
+_LOADED_LATE = (
+    "integrations.shopify.listing",
+    "integrations.shopify.normalise",
+    "integrations.woocommerce.normalise",
+    "requests",
+    "woocommerce",
+)
 
 
 class DrainWorker(Worker):

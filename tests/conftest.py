@@ -17,6 +17,7 @@ _FIXED = {
     "CARTWHEEL_SECRET_KEYS": "test-key-test-key-test-key-test-key-1",
     "CARTWHEEL_SHOPIFY_CLIENT_ID": "client-id",
     "CARTWHEEL_SHOPIFY_CLIENT_SECRET": "shpss_test_client_secret",
+    "CARTWHEEL_SHOPIFY_API_BASE": "http://127.0.0.1:9",  # nobody listens there, and no test leaves this machine
     "CARTWHEEL_MAIL_TRANSPORT": "outbox",
     "CARTWHEEL_ALLOW_LOOPBACK_SHOPS": "true",
     "CARTWHEEL_LOG_FORMAT": "console",

@@ -98,7 +98,6 @@ def _switch(name: str | None, state: ShopState, as_json: bool) -> None:
 
 
 def _row(shop: Shop) -> Row:
-    path = f"woocommerce/{shop.connection_id}" if shop.connection_id else shop.platform
     row = {
         "shop_id": shop.id,
         "platform": shop.platform,
@@ -112,6 +111,6 @@ def _row(shop: Shop) -> Row:
         "timezone": shop.timezone,
         "locale": shop.locale,
         "installed_at": shop.installed_at,
-        "webhook_url": f"{settings().public_url}/webhooks/{path}",
+        "webhook_url": shops.webhook_url(shop, settings().public_url),
     }
     return row | ({"connection_id": shop.connection_id} if shop.connection_id else {})

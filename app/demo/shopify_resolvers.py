@@ -14,10 +14,11 @@ from app.demo.shopify_sales import (
     count_checkouts,
     count_customers,
     count_orders,
+    order_by_id,
     orders,
     orders_of_customer,
 )
-from app.demo.shopify_wares import products, webhook_subscriptions
+from app.demo.shopify_wares import count_products, products, webhook_subscriptions
 from app.demo.shopify_words import Answer, Arguments, fault, gid, read_time, spell, whole
 from app.demo.store import Coupon, Customer
 
@@ -114,11 +115,13 @@ RESOLVERS: dict[str, Callable[[ShopifyShop, Arguments], object]] = {
     "tagsAdd": add_tags,
     "tagsRemove": remove_tags,
     "orders": orders,
+    "order": order_by_id,
     "ordersCount": count_orders,
     "customersCount": count_customers,
     "abandonedCheckouts": abandoned_checkouts,
     "abandonedCheckoutsCount": count_checkouts,
     "products": products,
+    "productsCount": count_products,
     "webhookSubscriptions": webhook_subscriptions,
 }
 

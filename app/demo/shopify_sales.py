@@ -23,6 +23,11 @@ def orders(shop: ShopifyShop, arguments: Arguments) -> Answer:
     return connection(rows, arguments)
 
 
+def order_by_id(shop: ShopifyShop, arguments: Arguments) -> Answer | None:
+    """Answer `order`."""
+    return next((_order(shop, o) for o in shop.store.all(Order) if gid("Order", o.id) == arguments["id"]), None)
+
+
 def orders_of_customer(shop: ShopifyShop, arguments: Arguments) -> Answer | None:
     """Answer `customer`, with its orders, the newest first."""
     customer = find_customer(shop, arguments["id"])
@@ -46,9 +51,10 @@ def count_orders(shop: ShopifyShop, arguments: Arguments) -> Answer:
     return count(sum(found(arguments.get("query"), _facts_of(order)) for order in shop.store.all(Order)))
 
 
-def count_customers(shop: ShopifyShop, _arguments: Arguments) -> Answer:
+def count_customers(shop: ShopifyShop, arguments: Arguments) -> Answer:
     """Answer `customersCount`."""
-    return count(len(shop.store.all(Customer)))
+    facts = ({"created_at": customer.created_at} for customer in shop.store.all(Customer))
+    return count(sum(found(arguments.get("query"), each) for each in facts))
 
 
 def count_checkouts(shop: ShopifyShop, arguments: Arguments) -> Answer:
@@ -79,10 +85,13 @@ def _order(shop: ShopifyShop, order: Order) -> Answer:
         "__typename": "Order", "id": gid("Order", order.id), "legacyResourceId": str(order.id),
         "name": f"#{order.number}", "createdAt": at, "processedAt": at, "updatedAt": spell(order.updated_at),
         "cancelledAt": None, "cancelReason": None, "closedAt": None, "test": False, "email": order.email,
-        "sourceName": "web", "customerLocale": shop.catalogue.locale, "tags": [],
+        "sourceName": "web", "customerLocale": shop.catalogue.locale, "tags": [], "refunds": [],
+        "currencyCode": shop.catalogue.currency, "checkoutToken": order.checkout_token, "cartToken": order.cart_token,
+        "customerAcceptsMarketing": order.consent,
+        "shippingAddress": {"firstName": order.first_name, "lastName": None, "countryCodeV2": "US"},
         "discountCodes": [order.code] if order.code else [], "displayFinancialStatus": "PAID",
         "displayFulfillmentStatus": "UNFULFILLED", "statusPageUrl": f"{shop.home_url}/orders/{order.token}",
-        "customer": _customer_id(shop, order.email), "customerJourneySummary": _journey(shop, order),
+        "customer": _customer_of(shop, order.email), "customerJourneySummary": _journey(shop, order),
         "fulfillments": [], **_amounts(shop, order),
         "lineItems": whole([_sold(shop, order, n) for n in range(len(order.items))]),
     }  # fmt: skip
@@ -97,10 +106,12 @@ def _amounts(shop: ShopifyShop, order: Order) -> Answer:
 def _sold(shop: ShopifyShop, order: Order, number: int) -> Answer:
     item = order.items[number]
     off = shares(shop.catalogue, order.items, order.percent)[number]
+    _, variant = shop.catalogue.find(item.variant_id)
     return _named(shop, item, gid("LineItem", order.id + 100 + number)) | {
         "currentQuantity": item.quantity,
         "isGiftCard": False,
         "sellingPlan": None,
+        "originalUnitPriceSet": money_bag(variant.price_minor, shop.catalogue.currency),
         "discountedTotalSet": money_bag(line_minor(shop.catalogue, item) - off, shop.catalogue.currency),
     }
 
@@ -154,6 +165,6 @@ def _named(shop: ShopifyShop, item: Item, line_gid: str) -> Answer:
     }  # fmt: skip
 
 
-def _customer_id(shop: ShopifyShop, email: str) -> Answer | None:
+def _customer_of(shop: ShopifyShop, email: str) -> Answer | None:
     customer = shop.store.get(Customer, email.casefold())
-    return {"id": gid("Customer", customer.id)} if customer else None
+    return customer_node(shop, customer) if customer else None

@@ -1,11 +1,12 @@
 """What the house asks of the outside world. An adapter in `integrations/` implements one of these and nothing else."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from app.domain.events import Event
+from app.domain.polling import Count, Kind, Page, WebhookHealth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +129,53 @@ class Platform(Protocol):
 
     def add_coupon(self, recovery_url: str, code: str) -> str:
         """Return the recovery link that also applies the coupon; other parameters of the link stay."""
+
+
+class Source(Protocol):
+    """What a shop can be asked: what changed, how much there is, and whether its webhooks still come.
+
+    Every call is one short try: what fails is asked again by its row, from the same place. No call may need a lease's time.
+    """
+
+    @property
+    def EVERY(self) -> Mapping[Kind, timedelta]:  # noqa: N802  (a constant of the adapter's module)
+        """How often each kind is asked for; a kind that is not in it cannot be."""
+
+    def changed_since(self, access: ShopAccess, kind: Kind, since: datetime | None, cursor: str | None) -> Page:
+        """Return objects that changed at or after `since`, the longest unchanged first; None: all that the shop shows.
+
+        An object that changes while pages are read may come twice, and may not be left out.
+
+        Args:
+            access: the shop.
+            kind: one of EVERY.
+            since: the same for all pages of a run.
+            cursor: `Page.next` of the page before, None for the first.
+
+        Raises:
+            Transient, Ambiguous, NotAllowed: as their names say; the same page is asked for later.
+            Permanent: this page will never come; the run is begun again.
+        """
+
+    def count(self, access: ShopAccess, kind: Kind, since: datetime | None) -> Count | None:
+        """Return how many there are that were created at or after `since`, None where the platform cannot tell.
+
+        Checkouts are counted while they are open and have an address.
+
+        Raises:
+            Transient, Ambiguous, NotAllowed, Permanent: as their names say.
+        """
+
+    def webhook_health(self, access: ShopAccess, address: str) -> WebhookHealth:
+        """Compare the shop's webhooks with those we need, and set right what an app may set right.
+
+        Args:
+            access: the shop.
+            address: where they must go.
+
+        Raises:
+            Transient, Ambiguous, NotAllowed, Permanent: as their names say.
+        """
 
 
 class MailTransport(Protocol):

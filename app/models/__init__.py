@@ -1,6 +1,7 @@
 """The tables, one file per noun, each with its own queries."""
 
 from app.models.base import NO_SHOP, Base
+from app.models.cursor import Cursor
 from app.models.customer import ConsentRow, Customer, CustomerIdentity, Suppression
 from app.models.delivery import Coupon, CouponState, Delivery, DeliveryState
 from app.models.flow import Arm, DecisionRow, Enrollment, EnrollmentState, FlowSettings, FlowVersion, ScheduledStep
@@ -19,6 +20,7 @@ __all__ = [
     "ConsentRow",
     "Coupon",
     "CouponState",
+    "Cursor",
     "Customer",
     "CustomerIdentity",
     "DecisionRow",

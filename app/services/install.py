@@ -14,7 +14,7 @@ from app.domain.errors import Refused
 from app.flows import FLOWS
 from app.flows.vocabulary import to_json
 from app.models import FlowSettings, FlowVersion, Shop, ShopState, ShopToken, TokenKind
-from app.services import audit, tokens
+from app.services import audit, reconcile, tokens
 
 HASH_KEY_BYTES = 32
 
@@ -85,6 +85,7 @@ def _begin(session: Session, shop: Shop, *, now: datetime) -> None:
     shop.import_wanted_at = now
     session.flush()
     add_missing_flows(session, shop.id)
+    reconcile.plan(session, shop.id, now=now)
 
 
 def _made(session: Session, platform: str, domain: str, url: str, facts: ShopFacts, *, now: datetime) -> Shop:

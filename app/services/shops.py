@@ -60,6 +60,12 @@ def set_state(session: Session, shop: Shop, state: ShopState, *, actor: str, now
     return shop
 
 
+def webhook_url(shop: Shop, public_url: str) -> str:
+    """Return where this shop's webhooks must go."""
+    path = f"woocommerce/{shop.connection_id}" if shop.connection_id else shop.platform
+    return f"{public_url}/webhooks/{path}"
+
+
 def shopify_domain(text: str) -> str:
     """Return a Shopify shop's domain.
 

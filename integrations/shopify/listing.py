@@ -1,0 +1,119 @@
+"""Ask Shopify what changed: short calls, each tried once, because the cursor's row is the retry."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from app.domain.errors import Ambiguous, BadPayload
+from app.domain.events import Event
+from app.domain.polling import Count, Kind, Page, WebhookHealth
+from app.domain.ports import ShopAccess
+from integrations.http import dig
+from integrations.shopify.answers import word
+from integrations.shopify.client import AdminClient
+from integrations.shopify.errors import TooCostly
+from integrations.shopify.respelled import Node, nodes, read_order_node
+from integrations.shopify.topics import TOPICS
+
+_LONGEST_LINES = 250  # lines of one order that are asked for at once
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """How a kind is listed: its operation, where the list lies, how many at once, the count, and the translation."""
+
+    operation: str
+    path: str
+    first: int
+    count: str
+    counted: str
+    read: Callable[[Node], list[Event]]
+
+
+_LISTS: Final = {
+    Kind.ORDERS: _List("OrdersSince", "orders", 10, "CountOrders", "ordersCount", read_order_node),
+}
+
+
+def changed_since(access: ShopAccess, kind: Kind, since: datetime | None, cursor: str | None) -> Page:
+    """Return a page of what changed, as the port says. A page that costs too much is halved, and stays so for the run."""
+    listed = _LISTS[kind]
+    first, after = _read_cursor(cursor, listed.first)
+    query = f"updated_at:>='{_iso(since)}'" if since else None
+    with _client(access) as client:
+        while True:
+            try:
+                data = client.run(listed.operation, {"first": first, "after": after, "q": query}).data
+                break
+            except TooCostly:
+                if first == 1:
+                    raise
+                first //= 2
+        found = [_whole(client, kind, node) for node in nodes(data.get(listed.path))]
+    events, unread = _translate(found, listed.read)
+    return Page(events=events, objects=len(found), next=_next(data.get(listed.path), first, after), unread=unread)
+
+
+def count(access: ShopAccess, kind: Kind, since: datetime | None) -> Count | None:
+    """Return how many there are, as the port says."""
+    listed = _LISTS[kind]
+    terms = [f"created_at:>='{_iso(since)}'"] if since else []
+    with _client(access) as client:
+        told = client.run(listed.count, {"q": " ".join(terms) or None}).data.get(listed.counted)
+    number = dig(told, "count")
+    return Count(number=number, is_exact=dig(told, "precision") == "EXACT") if isinstance(number, int) else None
+
+
+def webhook_health(access: ShopAccess, address: str) -> WebhookHealth:
+    """Compare the subscriptions with `topics.TOPICS`; they are made by shopify.app.toml, so nothing is set right here."""
+    with _client(access) as client:
+        told = [(s.get("topic"), s.get("uri")) for s in client.pages("Webhooks", {}, "webhookSubscriptions")]
+    sent = {topic for topic, uri in told if uri == address}
+    wanted = {topic: topic.upper().replace("/", "_").replace(".", "_") for topic in TOPICS}
+    return WebhookHealth(missing=tuple(topic for topic, enum in wanted.items() if enum not in sent))
+
+
+def _client(access: ShopAccess) -> AdminClient:
+    return AdminClient(access, patience=timedelta(0))
+
+
+def _whole(client: AdminClient, kind: Kind, node: Node) -> Node:
+    """Return an order with all its lines: those that did not fit on the page are asked for."""
+    lines = node.get("lineItems")
+    if kind is not Kind.ORDERS or dig(lines, "pageInfo", "hasNextPage") is not True:
+        return node
+    rest = client.pages("OrderLines", {"id": node.get("id"), "first": _LONGEST_LINES}, "order.lineItems")
+    return {**node, "lineItems": {"nodes": list(rest)}}
+
+
+def _translate(found: list[Node], read: Callable[[Node], list[Event]]) -> tuple[list[Event], tuple[str, ...]]:
+    events: list[Event] = []
+    unread = []
+    for node in found:
+        try:
+            events += read(node)
+        except BadPayload as exc:
+            unread.append(f"{word(str(node.get('id')).rpartition('shopify/')[2])}: {exc}")
+    return events, tuple(unread)
+
+
+def _next(connection: object, first: int, after: str | None) -> str | None:
+    info = dig(connection, "pageInfo")
+    if dig(info, "hasNextPage") is not True:
+        return None
+    end = dig(info, "endCursor")
+    if not isinstance(end, str) or not end or end == after:
+        raise Ambiguous("Shopify's list does not go on where it says it does.")
+    return f"{first} {end}"
+
+
+def _read_cursor(cursor: str | None, first: int) -> tuple[int, str | None]:
+    if cursor is None:
+        return first, None
+    size, _, after = cursor.partition(" ")
+    return int(size), after
+
+
+def _iso(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,133 @@
+"""Reconcile: cursors that are due are moved on, a page at a time, with no transaction open while a shop is asked."""
+
+import time
+from datetime import datetime, timedelta
+from random import SystemRandom
+
+from sqlalchemy import select
+
+from app import clock
+from app.config import settings
+from app.db import sessions
+from app.domain.backoff import WEBHOOK_WAITS, backoff
+from app.domain.errors import AdapterError, NotAllowed, Permanent, Transient
+from app.domain.polling import Count, Kind, Page, WebhookHealth
+from app.domain.ports import ShopAccess, Source
+from app.log import fault, get_logger
+from app.models import Cursor, Shop, ShopState, claims
+from app.models.cursor import WEBHOOKS
+from app.queues import QueueName, ring
+from app.services import reconcile, shops
+from app.services.reconcile import Values
+from integrations import SOURCES
+from jobs import drain as draining
+from jobs.access import call_shop
+
+REFUSED_WAIT = timedelta(hours=1)  # a person has to mend it; connecting the shop again sets it due at once
+
+log = get_logger()
+_rng = SystemRandom()
+
+
+def drain(until: float) -> None:
+    """Move due cursors on until none is due; with the time up and more left, ring again.
+
+    Args:
+        until: by `time.monotonic`.
+    """
+    work = draining.Work(queue=QueueName.HOUSEKEEPING, model=Cursor, do=lambda *_: None, batch=1)
+    while time.monotonic() < until:
+        rows = draining.take(work)
+        if not rows:
+            return
+        step(rows[0])
+    ring(QueueName.HOUSEKEEPING)
+
+
+def step(cursor: Cursor) -> None:
+    """Move a claimed cursor on by one call and write what became of it, whatever became of it."""
+    try:
+        values = _ask(cursor)
+    except claims.FenceLost:
+        return  # somebody else took it since
+    except AdapterError as exc:
+        values = _later(cursor, exc)
+    except Exception as exc:  # noqa: BLE001  (one shop's strange objects must not stop the others)
+        fault("reconcile.failed", exc, cursor_id=cursor.id, shop_id=cursor.shop_id, kind=cursor.kind)
+        values = _later(cursor, exc)
+    if values is not None:
+        _write(cursor, values)
+
+
+def _ask(cursor: Cursor) -> Values | None:
+    """Ask the shop. None when the row is written already, together with what the shop said."""
+    with sessions().begin() as session:
+        now = clock.now(session)
+        shop = session.scalars(select(Shop).where(Shop.id == cursor.shop_id)).one()
+        source, address = SOURCES.get(shop.platform), shops.webhook_url(shop, settings().public_url)
+        is_ours = shop.state != ShopState.UNINSTALLED
+    if not is_ours:
+        return reconcile.stopped()
+    if source is None or (cursor.kind != WEBHOOKS and cursor.kind not in source.EVERY):
+        with sessions().begin() as session:
+            return reconcile.none_of(session, cursor, now=now)
+    if cursor.kind == WEBHOOKS:
+        return _look_after_webhooks(source, address, cursor, now)
+    _turn_page(source, cursor, Kind(cursor.kind), now)
+    return None
+
+
+def _turn_page(source: Source, cursor: Cursor, kind: Kind, now: datetime) -> None:
+    run = reconcile.run_of(cursor, now=now)
+    is_first = cursor.began_at is None
+
+    def ask(access: ShopAccess) -> tuple[Count | None, Page]:
+        total = source.count(access, kind, None) if is_first and run.since is None else None
+        return total, source.changed_since(access, kind, run.since, cursor.page)
+
+    total, page = call_shop(cursor.shop_id, ask)
+    for which in page.unread:
+        log.warning("reconcile.unread", shop_id=cursor.shop_id, kind=kind.value, what=which)
+    with sessions().begin() as session:
+        values = reconcile.take_in(session, cursor, run, page, every=source.EVERY[kind], now=clock.now(session))
+        if is_first:
+            values["total"] = total.number if total else None
+        claims.finish(session, Cursor, [cursor], values)
+
+
+def _look_after_webhooks(source: Source, address: str, cursor: Cursor, now: datetime) -> Values:
+    health = call_shop(cursor.shop_id, lambda access: source.webhook_health(access, address))
+    if not health.is_good:
+        log.warning("reconcile.webhooks", shop_id=cursor.shop_id, missing=health.missing, mended=health.mended)
+        with sessions().begin() as session:
+            reconcile.ask_at_once(session, cursor.shop_id, list(Kind), now=clock.now(session))
+    return {"attempts": 0, "error": _ailments(health), "due_at": now + reconcile.HEALTH_EVERY, "watermark": now}
+
+
+def _ailments(health: WebhookHealth) -> str | None:
+    if not health.missing:
+        return None
+    return f"The shop does not send {', '.join(health.missing[:20])}."
+
+
+def _later(cursor: Cursor, exc: Exception) -> Values:
+    """Give a cursor its error and a later time. It never ends for good: a shop that was away for a day comes back."""
+    with sessions().begin() as session:
+        now = clock.now(session)
+    at_least = exc.retry_after if isinstance(exc, Transient) else None
+    if isinstance(exc, NotAllowed):
+        at_least = REFUSED_WAIT
+    tries = min(cursor.attempts, len(WEBHOOK_WAITS))
+    wait = backoff(tries, WEBHOOK_WAITS, _rng, at_least=at_least) or WEBHOOK_WAITS[-1]
+    error = str(exc) if isinstance(exc, AdapterError) else type(exc).__name__
+    if isinstance(exc, Permanent):
+        return reconcile.begun_again(error, now + wait)
+    return {"error": error[:300], "due_at": now + wait}
+
+
+def _write(cursor: Cursor, values: Values) -> None:
+    try:
+        with sessions().begin() as session:
+            claims.finish(session, Cursor, [cursor], values)
+    except claims.FenceLost:
+        return
