@@ -28,6 +28,7 @@ _COMMANDS = {
     "mail": "app.cli.mail:group",
     "customer": "app.cli.customer:group",
     "keys": "app.cli.keys:group",
+    "proof": "app.cli.proof:proof",
 }
 
 

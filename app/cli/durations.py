@@ -1,7 +1,7 @@
-"""Durations as people write them: 5s, 10m, 1h30m, 2d."""
+"""Durations and points in time as people write them: 5s, 10m, 1h30m, 2d; 2026-11-19T08:00."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import click
 
@@ -33,6 +33,26 @@ def show(length: timedelta) -> str:
         if count:
             words.append(f"{count}{unit}")
     return "".join(words) or "0s"
+
+
+def instant(text: str, now: datetime, option: str = "--since") -> datetime:
+    """Read a time, or how long ago; a time without a zone is UTC.
+
+    Raises:
+        BadParameter: it is neither.
+    """
+    try:
+        return now - parse(text)
+    except ValueError:
+        pass
+    except OverflowError as exc:
+        raise click.BadParameter("That is too long ago.", param_hint=option) from exc
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as exc:
+        words = "Write a time such as 2026-11-19T08:00, or how long ago: 2h."
+        raise click.BadParameter(words, param_hint=option) from exc
+    return found if found.tzinfo else found.replace(tzinfo=now.tzinfo)
 
 
 class Duration(click.ParamType[timedelta]):

@@ -1,12 +1,11 @@
 """`cartwheel webhook`: the inbox, and replaying what failed."""
 
-from datetime import datetime
 from typing import Any
 
 import click
 from sqlalchemy import select
 
-from app.cli.durations import parse
+from app.cli.durations import instant
 from app.cli.output import Row, emit, emit_list, json_option, progress, say
 from app.cli.scope import actor, list_options, one, page, shop_option, transaction
 from app.domain.errors import Refused
@@ -102,7 +101,7 @@ def _key(webhook_id: int, shop: str | None) -> tuple[int, int]:
 def _matching(shop: str | None, state: str, topic: str | None, since: str | None) -> list[tuple[int, int]]:
     """Collect the keys first: a webhook that fails again at once must not be taken a second time."""
     with transaction() as (session, now):
-        which = Which(state=WebhookState(state), topic=topic, since=_instant(since, now) if since else None)
+        which = Which(state=WebhookState(state), topic=topic, since=instant(since, now) if since else None)
         wanted = [shops.find(session, shop)] if shop else shops.everyone(session)
         found: list[tuple[int, int]] = []
         for owner in wanted:
@@ -136,22 +135,6 @@ def _foretell(keys: list[tuple[int, int]], as_json: bool) -> None:
     if len(keys) > SHOWN:
         click.echo(f"  and {len(keys) - SHOWN} more")
     say(f"{len(keys)} would be set due. Nothing was changed.")
-
-
-def _instant(text: str, now: datetime) -> datetime:
-    """Read a time, or how long ago; a time without a zone is UTC."""
-    try:
-        return now - parse(text)
-    except ValueError:
-        pass
-    except OverflowError as exc:
-        raise click.BadParameter("That is too long ago.", param_hint="--since") from exc
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError as exc:
-        words = "Write a time such as 2026-11-19T08:00, or how long ago: 2h."
-        raise click.BadParameter(words, param_hint="--since") from exc
-    return instant if instant.tzinfo else instant.replace(tzinfo=now.tzinfo)
 
 
 def _row(webhook: Webhook) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class ConsentRow(ShopRow, Base):
     level: Mapped[str | None]
     wording: Mapped[str | None]
     evidence: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    recorded_at: Mapped[datetime | None] = mapped_column(server_default=text("clock_timestamp()"))  # as `marked_at`
 
 
 class Suppression(ShopRow, Base):

@@ -39,6 +39,8 @@ class Delivery(ShopRow, Claimable, Base):
         *claim_indexes("deliveries"),
         Index("ix_deliveries_sending", "lease_until", postgresql_where=text("state = 'sending'")),
         Index("ix_deliveries_shop_state", "shop_id", "state", "id"),
+        # For the proof: mails are claimed in about the order in which they were written.
+        Index("ix_deliveries_claimed", "claimed_at", postgresql_using="brin"),
         ForeignKeyConstraint(
             ["shop_id", "enrollment_id"], ["enrollments.shop_id", "enrollments.id"], name="fk_deliveries_enrollment"
         ),
@@ -58,6 +60,7 @@ class Delivery(ShopRow, Claimable, Base):
     step_due_at: Mapped[datetime]  # when the flow wanted it: an outage ages it, a deferral does not
     created_at: Mapped[datetime]
     sending_at: Mapped[datetime | None]
+    claimed_at: Mapped[datetime | None]  # the same moment by the running clock, while the person's lock was held
     sent_at: Mapped[datetime | None]
 
 

@@ -158,3 +158,5 @@ class PurchaseMark(ShopRow, Base):
     customer_id: Mapped[int | None] = mapped_column(BigInteger)
     email_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     ordered_at: Mapped[datetime]
+    # By the running clock while the person's lock is held, as `deliveries.claimed_at` is: so the two can be compared.
+    marked_at: Mapped[datetime | None] = mapped_column(server_default=text("clock_timestamp()"))

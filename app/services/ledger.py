@@ -70,6 +70,7 @@ def claim_for_sending(
                 values = {
                     "state": DeliveryState.SENDING,
                     "sending_at": now,
+                    "claimed_at": func.clock_timestamp(),
                     "subject": subjects[delivery.id],
                     "reason": None,
                 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import case, delete, select, tuple_, update
+from sqlalchemy import case, delete, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app import crypto
@@ -210,6 +210,13 @@ def _merge(session: Session, shop_id: int, keep: int, others: list[int]) -> None
             .values(customer_id=keep)
             .execution_options(synchronize_session=False)
         )
+    # Only from now on is it known that these purchases are this person's.
+    session.execute(
+        update(PurchaseMark)
+        .where(PurchaseMark.shop_id == shop_id, PurchaseMark.customer_id == keep)
+        .values(marked_at=func.clock_timestamp())
+        .execution_options(synchronize_session=False)
+    )
     one = next(c for c in held if c.id == keep)
     for other in (c for c in held if c.id != keep):
         one.facts = _newer(one.facts, other.facts)

@@ -5,7 +5,7 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select, text, tuple_, update
+from sqlalchemy import case, delete, func, or_, select, text, tuple_, update
 from sqlalchemy.orm import Session
 
 from app import crypto
@@ -230,10 +230,15 @@ def _mark(
         c: func.coalesce(told_now[c], getattr(PurchaseMark, c))
         for c in ("checkout_token", "cart_token", "customer_id", "email_hash")
     }
+    is_whose_now = PurchaseMark.customer_id.is_(None) & told_now.customer_id.is_not(None)
     session.execute(
         statement.on_conflict_do_update(
             index_elements=["shop_id", "order_external_id"],
-            set_={**known, "ordered_at": func.least(PurchaseMark.ordered_at, told_now.ordered_at)},
+            set_={
+                **known,
+                "ordered_at": func.least(PurchaseMark.ordered_at, told_now.ordered_at),
+                "marked_at": case((is_whose_now, func.clock_timestamp()), else_=PurchaseMark.marked_at),
+            },
         )
     )
 

@@ -17,7 +17,7 @@ from app import clock, queues
 from app.config import settings
 from app.demo.config import DemoConfig
 from app.demo.server import create_app, fakes_of
-from app.services import edit_flow
+from app.services import edit_flow, proof
 from tests import builders
 from tests.e2e.processes import Process, environment, wait_until
 
@@ -119,3 +119,6 @@ def test_killed_at_random_loses_nothing_and_mails_nobody_twice(running):
     assert set(received.values()) == {1}
     assert len(received) == 2 * CHECKOUTS
     assert builders.ledger(house, ("state",)) == [("sent",)] * (2 * CHECKOUTS)
+    with house.begin() as session:
+        until = clock.now(session)
+        assert proof.prove(session, since=until - timedelta(days=1), until=until).holds

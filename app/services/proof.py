@@ -1,0 +1,183 @@
+"""The proof: do the ledgers agree with what is promised (I5, I6, I7)? The rows are asked, not the code that wrote them.
+
+A purchase, a statement of consent and a send-claim each carry the moment at which they came to stand, by the running clock
+while the same person's row was locked. So "before" and "after" are facts here, also between two transactions that waited
+for each other.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, cast, func, or_, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
+
+from app import crypto
+from app.domain.events import ConsentState
+from app.models import Checkout, ConsentRow, Delivery, DeliveryState, Enrollment, FlowVersion, PurchaseMark, Shop
+from app.models.bulk import one_of
+from app.services import snapshots
+
+SHOWN = 100  # ids of each finding; a proof with more is a fire, and the first hundred show where
+BATCH = 1_000  # mails whose consent is looked up at once
+_LEFT = (DeliveryState.SENT, DeliveryState.UNKNOWN)  # a mail that may have reached somebody
+_ENDS_WITH_ORDER = {"exits": [{"name": "ordered"}]}
+
+
+@dataclass(slots=True)
+class Finding:
+    """How many mails break a promise, and the ids of the first hundred."""
+
+    mails: int = 0
+    ids: list[int] = field(default_factory=list)
+
+    def add(self, ids: Sequence[int]) -> None:
+        """Count these mails too."""
+        self.mails += len(ids)
+        self.ids += ids[: SHOWN - len(self.ids)]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What became of the mails that were due in a period, and which of them should not have gone."""
+
+    since: datetime
+    until: datetime
+    due: int
+    states: dict[str, int]
+    doubles: Finding
+    after_purchase: Finding
+    without_consent: Finding
+    unknown: Finding
+
+    @property
+    def holds(self) -> bool:
+        """Whether no promise was broken; an unknown outcome breaks none, it wants a person's look."""
+        return not (self.doubles.mails or self.after_purchase.mails or self.without_consent.mails)
+
+
+def prove(
+    session: Session,
+    *,
+    since: datetime,
+    until: datetime,
+    shop_id: int | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> Proof:
+    """Check every mail that was due, or was handed over, in a period; of one shop, or of all.
+
+    Args:
+        session: as the owner when all shops are meant.
+        since: by real time, not by the demo's clock.
+        until: likewise.
+        shop_id: None for all.
+        advance: told how many handed-over mails were looked at since it was told last.
+    """
+    period = _in_period(since, until, shop_id)
+    states = dict(session.execute(select(Delivery.state, func.count()).where(*period).group_by(Delivery.state)).all())
+    return Proof(
+        since=since,
+        until=until,
+        due=sum(states.values()),
+        states={str(state): mails for state, mails in states.items()},
+        doubles=_found(session, _doubles(period)),
+        after_purchase=_found(session, _after_purchase(period)),
+        without_consent=_without_consent(session, period, advance or (lambda _mails: None)),
+        unknown=_found(session, select(Delivery.id).where(*period, Delivery.state == DeliveryState.UNKNOWN)),
+    )
+
+
+def handed_over(session: Session, *, since: datetime, until: datetime, shop_id: int | None = None) -> int:
+    """How many mails a proof will look at one by one, for a progress bar."""
+    query = select(func.count()).select_from(Delivery).where(*_in_period(since, until, shop_id), Delivery.state.in_(_LEFT))
+    return session.scalar(query) or 0
+
+
+def _in_period(since: datetime, until: datetime, shop_id: int | None) -> list[Any]:
+    at = or_(
+        and_(Delivery.claimed_at >= since, Delivery.claimed_at < until),
+        and_(Delivery.claimed_at.is_(None), Delivery.created_at >= since, Delivery.created_at < until),
+    )
+    return [at] if shop_id is None else [at, Delivery.shop_id == shop_id]
+
+
+def _found(session: Session, query: Select[Any]) -> Finding:
+    finding = Finding()
+    finding.add([row[0] for row in session.execute(query.order_by(Delivery.id))])
+    return finding
+
+
+def _doubles(period: list[Any]) -> Select[Any]:
+    """Every mail but the first to one person about one thing: the unique key stands in its way within one run only."""
+    what = (Delivery.shop_id, Delivery.customer_id, Delivery.flow, Delivery.step, Enrollment.subject_key, Enrollment.episode)
+    number = func.row_number().over(partition_by=what, order_by=Delivery.id).label("number")
+    sent = select(Delivery.id, number).join(Enrollment, _run_of()).where(*period, Delivery.state.in_(_LEFT)).subquery()
+    return select(Delivery.id).join(sent, sent.c.id == Delivery.id).where(sent.c.number > 1)
+
+
+def _after_purchase(period: list[Any]) -> Select[Any]:
+    """Mails of a flow that ends with an order, claimed when the order was marked already."""
+    began = func.coalesce(Checkout.started_at, Enrollment.entered_at)
+    known = (PurchaseMark.shop_id == Delivery.shop_id, PurchaseMark.marked_at < Delivery.claimed_at)
+    by_person = select(PurchaseMark.id).where(
+        *known, PurchaseMark.customer_id == Delivery.customer_id, PurchaseMark.ordered_at >= began
+    )
+    by_checkout = select(PurchaseMark.id).where(*known, PurchaseMark.checkout_token == Enrollment.episode)
+    version = and_(
+        FlowVersion.shop_id == Enrollment.shop_id,
+        FlowVersion.flow == Enrollment.flow,
+        FlowVersion.version == Enrollment.version,
+        FlowVersion.tree.op("@>")(cast(_ENDS_WITH_ORDER, JSONB)),
+    )
+    checkout = and_(Checkout.shop_id == Enrollment.shop_id, Checkout.token == Enrollment.episode)
+    return (
+        select(Delivery.id)
+        .join(Enrollment, _run_of())
+        .join(FlowVersion, version)
+        .outerjoin(Checkout, checkout)
+        .where(*period, Delivery.state.in_(_LEFT), by_person.exists() | by_checkout.exists())
+    )
+
+
+def _without_consent(session: Session, period: list[Any], advance: Callable[[int], None]) -> Finding:
+    """Mails to an address whose newest statement, at the claim, was not a yes."""
+    finding = Finding()
+    after = 0
+    while True:
+        query = select(Delivery.shop_id, Delivery.id, Delivery.recipient, Delivery.claimed_at)
+        query = query.where(*period, Delivery.state.in_(_LEFT), Delivery.recipient.is_not(None), Delivery.id > after)
+        mails = session.execute(query.order_by(Delivery.id).limit(BATCH)).all()
+        if not mails:
+            return finding
+        after = mails[-1].id
+        by_shop: dict[int, list[Any]] = defaultdict(list)
+        for mail in mails:
+            by_shop[mail.shop_id].append(mail)
+        for shop_id, of_shop in by_shop.items():
+            finding.add(_unwanted(session, shop_id, of_shop))
+        advance(len(mails))
+
+
+def _unwanted(session: Session, shop_id: int, mails: Sequence[Any]) -> list[int]:
+    key = snapshots.hash_key(session.scalars(select(Shop).where(Shop.id == shop_id)).one())
+    hashes = {mail.id: crypto.hash_email(key, mail.recipient) for mail in mails}
+    said: dict[bytes, list[Any]] = defaultdict(list)
+    statements = select(ConsentRow.email_hash, ConsentRow.state, ConsentRow.at, ConsentRow.recorded_at)
+    wanted = statements.where(ConsentRow.shop_id == shop_id, one_of(ConsentRow.email_hash, set(hashes.values())))
+    for row in session.execute(wanted):
+        said[bytes(row.email_hash)].append(row)
+    return [mail.id for mail in mails if not _is_wanted(said[hashes[mail.id]], mail.claimed_at)]
+
+
+def _is_wanted(statements: Sequence[Any], claimed_at: datetime | None) -> bool:
+    """Older rows carry no moment: they count as known all along."""
+    known = [s for s in statements if claimed_at is None or s.recorded_at is None or s.recorded_at < claimed_at]
+    newest = max(known, key=lambda s: s.at, default=None)
+    return newest is not None and newest.state == ConsentState.SUBSCRIBED
+
+
+def _run_of() -> Any:
+    return and_(Enrollment.shop_id == Delivery.shop_id, Enrollment.id == Delivery.enrollment_id)
