@@ -53,6 +53,11 @@ def hash_email(hash_key: bytes, email: str) -> bytes:
     return hmac.digest(hash_key, email.encode(), "sha256")
 
 
+def hash_key(shop_id: int, sealed: bytes) -> bytes:
+    """Open the key of a shop's address hashes."""
+    return bytes.fromhex(decrypt(shop_id, sealed))
+
+
 def hash_token(token: str) -> bytes:
     """Return what is stored of a token that was handed out."""
     return hashlib.sha256(token.encode()).digest()

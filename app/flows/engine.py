@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.domain.events import ConsentState
 from app.flows.conditions import holds
+from app.flows.gates import TRANSACTIONAL, gate_of, why_closed, why_unwanted
 from app.flows.snapshot import Snapshot
 from app.flows.vocabulary import Flow, Percent, Send, Wait
 
@@ -129,7 +129,7 @@ def why_hold(snapshot: Snapshot) -> str | None:
     return f"shop_{snapshot.shop_state}" if snapshot.shop_state in {"paused", "needs_reconnect"} else None
 
 
-def why_leave(flow: Flow, snapshot: Snapshot) -> str | None:  # noqa: PLR0911  (one line for each reason reads best)
+def why_leave(flow: Flow, snapshot: Snapshot) -> str | None:
     """Return the reason to leave the flow for good, or None; asked at every step and again inside the send's claim."""
     if snapshot.shop_state != "active":
         return f"shop_{snapshot.shop_state}"
@@ -142,27 +142,17 @@ def why_leave(flow: Flow, snapshot: Snapshot) -> str | None:  # noqa: PLR0911  (
     for condition in flow.exits:
         if holds(condition, snapshot):
             return condition.name
-    if not flow.is_all_marketing:
-        return None  # what keeps its marketing from being mailed skips one mail and ends nothing
-    return why_unwanted(snapshot)
-
-
-def why_unwanted(snapshot: Snapshot) -> str | None:
-    """Return the reason never to mail this person marketing again, or None."""
-    if snapshot.suppressed:
-        return snapshot.suppressed
-    return "unsubscribed" if snapshot.consent is ConsentState.UNSUBSCRIBED else None
+    # Where not all of it is marketing, what keeps marketing from being mailed skips one mail and ends nothing.
+    gate = gate_of(flow.key, kind=flow.message_class) if flow.is_all_marketing else TRANSACTIONAL
+    return why_unwanted(gate, snapshot)
 
 
 def why_skip(flow: Flow, step: Send, snapshot: Snapshot, *, due_at: datetime, now: datetime) -> str | None:
     """Return the reason not to send this one mail, or None; the person stays in the flow."""
     if snapshot.is_held_out:
         return "held_out"
-    if flow.class_of(step) == "marketing":
-        if reason := why_unwanted(snapshot):
-            return reason
-        if snapshot.consent is not ConsentState.SUBSCRIBED:
-            return "not_subscribed"
+    if reason := why_closed(gate_of(flow.key, step.key, flow.class_of(step)), snapshot, now=now):
+        return reason
     if now - due_at > timedelta(hours=step.max_age_hours):
         return "stale"
     return None

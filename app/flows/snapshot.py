@@ -1,9 +1,10 @@
 """What a decision may look at, loaded beforehand. If a flow needs a new fact, add a field, not a query."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from app.domain.consent import Permission
 from app.domain.events import ConsentState
 
 
@@ -76,6 +77,7 @@ class Snapshot:
     is_person_gone: bool  # deleted or redacted in the shop
     order: OrderFacts | None = None
     person: PersonFacts | None = None
+    permission: Permission = field(default_factory=Permission)  # what the consent gate asks beside the state above
 
     @property
     def recipient(self) -> str | None:

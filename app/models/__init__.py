@@ -5,28 +5,35 @@ from app.models.cursor import Cursor
 from app.models.customer import ConsentRow, Customer, CustomerIdentity, Suppression
 from app.models.delivery import Coupon, CouponState, Delivery, DeliveryState
 from app.models.flow import Arm, DecisionRow, Enrollment, EnrollmentState, FlowSettings, FlowVersion, ScheduledStep
+from app.models.permission import ConsentWrite, MailRules, OptIn, OptInState, Preference
 from app.models.privacy import Erasure, ErasureKind, Export, ExportKind, Forgotten
 from app.models.shop import Shop, ShopState, ShopToken, TokenKind
 from app.models.staff import AuditRow, DemoClock, Heartbeat, SignInLink
+from app.models.tracking import Attribution, DailyStat, Engagement, EngagementKind, Link
 from app.models.trade import Checkout, Order, OrderLine, Product, PurchaseMark, Refund, Shipment
 from app.models.webhook import EventRow, Webhook, WebhookState
 
 __all__ = [
     "NO_SHOP",
     "Arm",
+    "Attribution",
     "AuditRow",
     "Base",
     "Checkout",
     "ConsentRow",
+    "ConsentWrite",
     "Coupon",
     "CouponState",
     "Cursor",
     "Customer",
     "CustomerIdentity",
+    "DailyStat",
     "DecisionRow",
     "Delivery",
     "DeliveryState",
     "DemoClock",
+    "Engagement",
+    "EngagementKind",
     "Enrollment",
     "EnrollmentState",
     "Erasure",
@@ -38,8 +45,13 @@ __all__ = [
     "FlowVersion",
     "Forgotten",
     "Heartbeat",
+    "Link",
+    "MailRules",
+    "OptIn",
+    "OptInState",
     "Order",
     "OrderLine",
+    "Preference",
     "Product",
     "PurchaseMark",
     "Refund",

@@ -3,9 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, LargeBinary, text
+from sqlalchemy import BigInteger, ColumnElement, Index, LargeBinary, case, text
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.domain import consent
+from app.domain.events import ConsentState
 from app.models.base import Base, ShopRow
 
 
@@ -46,6 +49,21 @@ class CustomerIdentity(ShopRow, Base):
     customer_id: Mapped[int] = mapped_column(BigInteger)
     consent_state: Mapped[str] = mapped_column(server_default=text("'none'"))
     consent_at: Mapped[datetime | None]
+    # The newest times of three kinds of statements: the person agreed, refused through us, proved the address.
+    agreed_at: Mapped[datetime | None]
+    refused_at: Mapped[datetime | None]
+    confirmed_at: Mapped[datetime | None]
+
+    @hybrid_property
+    def standing(self) -> str:
+        """What counts of the address now (`domain.consent.standing`); in a query, the same as SQL."""
+        return consent.standing(ConsentState(self.consent_state), agreed_at=self.agreed_at, refused_at=self.refused_at)
+
+    @standing.inplace.expression
+    @classmethod
+    def _standing(cls) -> ColumnElement[str]:
+        is_refused = cls.refused_at.is_not(None) & (cls.agreed_at.is_(None) | (cls.agreed_at <= cls.refused_at))
+        return case((is_refused, ConsentState.UNSUBSCRIBED.value), else_=cls.consent_state)
 
 
 class ConsentRow(ShopRow, Base):
@@ -75,7 +93,7 @@ class Suppression(ShopRow, Base):
     __table_args__ = (Index("uq_suppressions_address", "shop_id", "email_hash", "scope", "reason", unique=True),)
 
     email_hash: Mapped[bytes] = mapped_column(LargeBinary)
-    scope: Mapped[str]  # "all" or "marketing"
+    scope: Mapped[str]  # "all", "marketing"
     reason: Mapped[str]  # bounced complained unsubscribed manual
     source: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))

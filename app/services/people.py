@@ -6,20 +6,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import case, delete, func, select, tuple_, update
+from sqlalchemy import case, delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app import crypto
+from app.domain.consent import SECOND_HAND
 from app.domain.events import Consent, ConsentState, Person
 from app.models import (
     Checkout,
     ConsentRow,
+    ConsentWrite,
     Customer,
     CustomerIdentity,
     Delivery,
     Enrollment,
     EventRow,
+    OptIn,
     Order,
+    Preference,
     PurchaseMark,
 )
 from app.models.bulk import as_table, insert_rows, one_of
@@ -28,7 +32,10 @@ Identity = tuple[str, str]  # ("id", platform id) or ("email", normalised addres
 FACTS = ("email", "first_name", "last_name", "locale", "country")
 # Of two statements of one instant the stricter wins.
 STRICTNESS = [ConsentState.SUBSCRIBED, ConsentState.PENDING, ConsentState.NONE, ConsentState.UNSUBSCRIBED]
-_POINTS_AT_CUSTOMER = (CustomerIdentity, Checkout, Order, PurchaseMark, ConsentRow, Enrollment, Delivery, EventRow)
+_POINTS_AT_CUSTOMER = (
+    CustomerIdentity, Checkout, Order, PurchaseMark, ConsentRow, Enrollment, Delivery, EventRow, Preference, OptIn,
+    ConsentWrite,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,10 @@ def learn_facts(session: Session, shop_id: int, told: Sequence[tuple[int, Person
 
 
 def record_consent(session: Session, shop_id: int, hash_key: bytes, told: Sequence[tuple[int, Statement]]) -> None:
-    """Add statements to the ledger and fold them into their addresses: the newest wins, of one instant the stricter."""
+    """Add statements to the ledger and fold them into their addresses: the newest wins, of one instant the stricter.
+
+    Beside it the newest times are kept at which the person agreed, refused and proved the address (domain/consent.py).
+    """
     if not told:
         return
     rows = {
@@ -124,28 +134,47 @@ def record_consent(session: Session, shop_id: int, hash_key: bytes, told: Sequen
         for customer_id, s in told
     }  # fmt: skip
     session.execute(insert_rows(ConsentRow, list(rows.values())).on_conflict_do_nothing())
-    newest: dict[str, Consent] = {}
-    for _, s in told:
-        held = newest.get(s.email, s.consent)
-        newest[s.email] = max(held, s.consent, key=lambda c: (c.at, STRICTNESS.index(c.state)))
-    _fold_consent(session, shop_id, newest)
+    by_email: dict[str, list[Consent]] = defaultdict(list)
+    for _, statement in told:
+        by_email[statement.email].append(statement.consent)
+    _fold_consent(session, shop_id, [_newest_words(email, said) for email, said in by_email.items()])
 
 
-def _fold_consent(session: Session, shop_id: int, newest: dict[str, Consent]) -> None:
-    rows = [{"value": email, "consent_state": c.state, "consent_at": c.at} for email, c in newest.items()]
-    told = as_table(CustomerIdentity, rows)
+def _newest_words(email: str, said: Sequence[Consent]) -> dict[str, Any]:
+    newest = max(said, key=lambda c: (c.at, STRICTNESS.index(c.state)))
+    own = [c for c in said if c.source not in SECOND_HAND]
+    agreed = [c for c in own if c.state is ConsentState.SUBSCRIBED]
+    return {
+        "value": email,
+        "consent_state": newest.state,
+        "consent_at": newest.at,
+        "agreed_at": max((c.at for c in agreed), default=None),
+        "refused_at": max((c.at for c in own if c.state is ConsentState.UNSUBSCRIBED), default=None),
+        "confirmed_at": max((c.at for c in said if _is_proof(c)), default=None),
+    }
+
+
+def _is_proof(consent: Consent) -> bool:
+    return consent.state is ConsentState.SUBSCRIBED and consent.level == "confirmed_opt_in"
+
+
+def _fold_consent(session: Session, shop_id: int, words: list[dict[str, Any]]) -> None:
+    told, held = as_table(CustomerIdentity, words), CustomerIdentity
     strictness = {s.value: n for n, s in enumerate(STRICTNESS)}
-    held = tuple_(CustomerIdentity.consent_at, case(strictness, value=CustomerIdentity.consent_state))
+    is_newer = held.consent_at.is_(None) | (
+        tuple_(held.consent_at, case(strictness, value=held.consent_state))
+        < tuple_(told.c.consent_at, case(strictness, value=told.c.consent_state))
+    )
+    times = {name: func.greatest(getattr(held, name), told.c[name]) for name in ("agreed_at", "refused_at", "confirmed_at")}
+    is_news = or_(is_newer, *(getattr(held, name).is_distinct_from(latest) for name, latest in times.items()))
     session.execute(
-        update(CustomerIdentity)
-        .where(
-            CustomerIdentity.shop_id == shop_id,
-            CustomerIdentity.kind == "email",
-            CustomerIdentity.value == told.c.value,
-            CustomerIdentity.consent_at.is_(None)
-            | (held < tuple_(told.c.consent_at, case(strictness, value=told.c.consent_state))),
+        update(held)
+        .where(held.shop_id == shop_id, held.kind == "email", held.value == told.c.value, is_news)
+        .values(
+            consent_state=case((is_newer, told.c.consent_state), else_=held.consent_state),
+            consent_at=case((is_newer, told.c.consent_at), else_=held.consent_at),
+            **times,
         )
-        .values(consent_state=told.c.consent_state, consent_at=told.c.consent_at)
         .execution_options(synchronize_session=False)
     )
 

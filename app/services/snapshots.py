@@ -24,7 +24,7 @@ from app.models import (
     Suppression,
 )
 from app.models.bulk import one_of
-from app.services import histories
+from app.services import histories, permissions
 from app.services.histories import NOTHING, History
 
 
@@ -117,10 +117,11 @@ def load(session: Session, shop: Shop, subjects: Sequence[Subject], *, now: date
     half = [_about(subject, loaded, shop.state) for subject in subjects]
     suppressed = _suppressions(session, shop, {s.recipient for s in half if s.recipient})
     is_on = _switches(session, shop.id)
-    return [
+    found = [
         replace(s, suppressed=suppressed.get(s.recipient or ""), is_flow_on=is_on.get(subject.flow, False))
         for subject, s in zip(subjects, half, strict=True)
     ]
+    return permissions.fill(session, shop, found, [s.customer_id for s in subjects])
 
 
 def _load(session: Session, shop: Shop, subjects: Sequence[Subject], now: datetime) -> _Loaded:
@@ -186,7 +187,7 @@ def _is_superseded(subject: Subject, checkout: CheckoutFacts | None, loaded: _Lo
 
 def hash_key(shop: Shop) -> bytes:
     """Return the key of this shop's address hashes."""
-    return bytes.fromhex(crypto.decrypt(shop.id, shop.hash_key))
+    return crypto.hash_key(shop.id, shop.hash_key)
 
 
 def _checkouts(session: Session, shop_id: int, tokens: Iterable[str]) -> dict[str, CheckoutFacts]:
@@ -254,7 +255,7 @@ def _people(session: Session, shop_id: int, customers: Iterable[int]) -> dict[in
     # addresses of a shop while it has no statistics.
     identities = session.execute(
         select(
-            CustomerIdentity.customer_id, CustomerIdentity.kind, CustomerIdentity.value, CustomerIdentity.consent_state,
+            CustomerIdentity.customer_id, CustomerIdentity.kind, CustomerIdentity.value, CustomerIdentity.standing,
             CustomerIdentity.consent_at,
         ).where(CustomerIdentity.shop_id == shop_id, one_of(CustomerIdentity.customer_id, customers))
     )  # fmt: skip

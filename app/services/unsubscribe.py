@@ -37,7 +37,7 @@ def find(session: Session, token: str) -> Subscription | None:
     if raw is None or row is None or row.Delivery.recipient is None:
         return None
     state = session.scalar(
-        select(CustomerIdentity.consent_state).where(
+        select(CustomerIdentity.standing).where(
             CustomerIdentity.shop_id == row.Shop.id,
             CustomerIdentity.kind == "email",
             CustomerIdentity.value == row.Delivery.recipient,

@@ -12,14 +12,19 @@ from app.domain.traces import Traces
 from app.models import (
     Checkout,
     ConsentRow,
+    ConsentWrite,
     Customer,
     CustomerIdentity,
     Delivery,
+    Engagement,
     Enrollment,
     EventRow,
     Export,
+    Link,
+    OptIn,
     Order,
     OrderLine,
+    Preference,
     PurchaseMark,
     Refund,
     ScheduledStep,
@@ -105,7 +110,7 @@ def rows_of(session: Session, shop_id: int, subject: Subject, *, now: datetime) 
     """Empty or delete every row that holds something personal. What flows hold comes first: it is found by the checkouts."""
     ids, orders = subject.customer_ids, subject.traces.order_ids
     _audit(session, shop_id, subject)
-    for model in (CustomerIdentity, Export):
+    for model in (CustomerIdentity, Export, Preference, OptIn, ConsentWrite):
         session.execute(delete(model).where(*_of(model, shop_id, ids)).execution_options(synchronize_session=False))
     _events(session, shop_id, subject)
     _runs(session, shop_id, ids)
@@ -149,6 +154,10 @@ def _runs(session: Session, shop_id: int, ids: Collection[int]) -> None:
     mails = _of(Delivery, shop_id, ids)
     _set(session, Delivery, *mails, Delivery.reason.is_not(None), **said)
     _set(session, Delivery, *mails, recipient=None, subject=None, error=None)
+    # A link may hold the checkout's key; what was opened and when stays, and where from does not.
+    ours = select(Delivery.id).where(*mails)
+    _set(session, Link, Link.shop_id == shop_id, Link.delivery_id.in_(ours), url=None)
+    _set(session, Engagement, Engagement.shop_id == shop_id, Engagement.delivery_id.in_(ours), ip_hash=None)
     session.execute(
         text(
             "UPDATE enrollments e SET episode = :gone || coalesce((SELECT c.id::text FROM checkouts c "

@@ -1,7 +1,7 @@
 """One shop never sees or changes another's rows, even where a query forgets to ask (I10)."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -48,14 +48,21 @@ def fill(session: Session, table: sa.Table, shop_id: int) -> None:
     for column in table.columns:
         if column.name in {"shop_id", "id"} or column.nullable or column.server_default is not None:
             continue
-        values[column.name] = _something(column.type)
+        values[column.name] = _something(column.type, shop_id)
+    for key in table.foreign_key_constraints:
+        there = key.referred_table
+        wanted = [e.column for e in key.elements]
+        values |= zip(
+            key.column_keys, session.execute(sa.select(*wanted).where(there.c.shop_id == shop_id)).first(), strict=True
+        )
     session.execute(table.insert().values(values))
 
 
-def _something(kind: sa.types.TypeEngine[Any]) -> Any:
+def _something(kind: sa.types.TypeEngine[Any], shop_id: int) -> Any:
+    """Return a value; a token has to be another one for each shop."""
     samples = {
-        sa.DateTime: datetime(2026, 11, 19, 12, 0, tzinfo=UTC), sa.LargeBinary: b"\x01" * 16, postgresql.JSONB: [],
-        sa.Boolean: False, sa.Integer: 1, sa.Numeric: 0, sa.String: "x",
+        sa.DateTime: datetime(2026, 11, 19, 12, 0, tzinfo=UTC), sa.LargeBinary: bytes([shop_id]) * 16, postgresql.JSONB: [],
+        sa.Date: date(2026, 11, 19), sa.Boolean: False, sa.Integer: 1, sa.Numeric: 0, sa.String: "x",
     }  # fmt: skip
     return next(value for type_, value in samples.items() if isinstance(kind, type_))
 

@@ -12,8 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from app.domain.consent import TOPICS, Frequency, Permission
 from app.domain.events import ConsentState
-from app.flows import FLOWS, engine, read_flow
+from app.flows import FLOWS, engine, gates, read_flow
 from app.flows.snapshot import CheckoutFacts, Snapshot
 from app.flows.vocabulary import On, to_json
 from app.models import ShopState
@@ -232,11 +233,35 @@ def standings() -> Iterator[Snapshot]:
         )  # fmt: skip
 
 
+def permissions() -> Iterator[Snapshot]:
+    """Yield standings that differ in what the consent gate asks beside the state."""
+    plain = next(s for s in standings() if s.checkout and s.consent is ConsentState.SUBSCRIBED and not engine_refuses(s))
+    for known in (
+        Permission(needs_confirmation=True), Permission(topics_off=frozenset(TOPICS)),
+        Permission(paused_until=NOW + timedelta(days=400)),
+        Permission(frequency=Frequency.MONTHLY, mailed_at=NOW + timedelta(days=400)),
+    ):  # fmt: skip
+        yield replace(plain, permission=known)
+
+
+def engine_refuses(snapshot: Snapshot) -> bool:
+    """Say whether the cart flow would not mail this person at its first mail."""
+    flow = FLOWS["abandoned_cart"]
+    return bool(engine.why_leave(flow, snapshot)) or snapshot.is_held_out
+
+
+def reasons_of_the_gates() -> set[str]:
+    """Collect the reasons of gates that no shipped flow has yet."""
+    plain = next(s for s in permissions())
+    plain = replace(plain, permission=Permission())
+    return {str(gates.why_closed(gate, plain, now=NOW)) for gate in gates.GATES.values()} - {"None"}
+
+
 def reasons_of_the_engine() -> set[str]:
     """Collect every reason that the engine gives, by asking it about every standing at three times."""
     found = set()
     about_people = replace(FLOWS["abandoned_cart"], trigger=On("customer_subscribed"))
-    for snapshot, flow, hours in product(standings(), (*FLOWS.values(), about_people), (0.5, 1, 300)):
+    for snapshot, flow, hours in product((*standings(), *permissions()), (*FLOWS.values(), about_people), (0.5, 1, 300)):
         decision = engine.decide(flow, 0, snapshot, now=NOW + timedelta(hours=hours))
         found |= {decision.because, *(e.reason for e in decision.effects if hasattr(e, "reason"))}
     return found
@@ -249,7 +274,12 @@ def reasons() -> set[str]:
     from jobs.runner import STEP_FAILED
 
     nobody = SimpleNamespace(recipient=None, step="reminder")
-    return {*reasons_of_the_engine(), STEP_FAILED, str(ledger._why_skip(FLOWS["abandoned_cart"], nobody, None, now=NOW))}
+    return {
+        *reasons_of_the_engine(),
+        *reasons_of_the_gates(),
+        STEP_FAILED,
+        str(ledger._why_skip(FLOWS["abandoned_cart"], nobody, None, now=NOW)),
+    }
 
 
 def test_the_engine_gives_the_reasons_that_we_know_of(reasons):
