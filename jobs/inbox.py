@@ -37,6 +37,19 @@ def work(session: Session, webhooks: Sequence[Webhook], now: datetime) -> None:
         _work_shop(session, shop_id, by_shop[shop_id], now)
 
 
+def events_of(webhook: Webhook) -> list[Event]:
+    """Translate a stored webhook.
+
+    Raises:
+        BadPayload: it cannot be understood; the message says why.
+    """
+    if webhook.body is None:
+        raise BadPayload("Its content was erased.")
+    at = _told_at(webhook)
+    events = PLATFORMS[webhook.platform].normalise(webhook.topic, parse_json(webhook.body), at=at)
+    return [replace(event, told_at=at) for event in events]
+
+
 def _work_shop(session: Session, shop_id: int, webhooks: Sequence[Webhook], now: datetime) -> None:
     lock_shop(session, shop_id)
     shop = session.scalars(select(Shop).where(Shop.id == shop_id), execution_options={"populate_existing": True}).one()
@@ -44,7 +57,7 @@ def _work_shop(session: Session, shop_id: int, webhooks: Sequence[Webhook], now:
     told: list[tuple[Webhook, list[Event]]] = []
     for webhook in webhooks:
         try:
-            events = _events(webhook)
+            events = events_of(webhook)
         except BadPayload as exc:
             # The same body cannot be read better tomorrow: no tries, failed at once, replayable when we can.
             ends[_unread(session, shop, webhook, WebhookState.FAILED, str(exc))].append(webhook)
@@ -102,14 +115,6 @@ def _values(end: End) -> dict[str, Any]:
     if end.due_at is not None:
         return values | {"due_at": end.due_at}
     return values | {"processed_at": func.now()}
-
-
-def _events(webhook: Webhook) -> list[Event]:
-    if webhook.body is None:
-        raise BadPayload("Its content was erased.")
-    at = _told_at(webhook)
-    events = PLATFORMS[webhook.platform].normalise(webhook.topic, parse_json(webhook.body), at=at)
-    return [replace(event, told_at=at) for event in events]
 
 
 def _told_at(webhook: Webhook) -> datetime:

@@ -1,12 +1,13 @@
 """`cartwheel webhook`: the inbox, and replaying what failed."""
 
+from dataclasses import asdict
 from typing import Any
 
 import click
 from sqlalchemy import select
 
 from app.cli.durations import instant
-from app.cli.output import Row, emit, emit_list, json_option, progress, say
+from app.cli.output import Row, emit, emit_list, json_option, printable, progress, say
 from app.cli.scope import actor, list_options, one, page, shop_option, transaction
 from app.domain.errors import Refused
 from app.models import EventRow, Webhook, WebhookState
@@ -61,7 +62,7 @@ def show(webhook_id: int, with_body: bool, as_json: bool) -> None:
 @click.option("--since", metavar="TIME|DURATION", help="Received since 2026-11-19T08:00 (UTC), or since 2h ago.")
 @click.option("--topic", help="Only of this topic, such as orders/create.")
 @click.option("--state", type=click.Choice(["failed", "ignored"]), default="failed", show_default=True)
-@click.option("--dry-run", is_flag=True, help="Say which would be set due; change nothing. No forecast of effects yet.")
+@click.option("--dry-run", is_flag=True, help="Say what would be added, changed and left (+ ~ =); change nothing.")
 @click.option("--reason", default="", help="Why; kept in the audit log.")
 @shop_option
 @json_option
@@ -127,14 +128,25 @@ def _replay(keys: list[tuple[int, int]], reason: str) -> tuple[int, list[str]]:
 
 
 def _foretell(keys: list[tuple[int, int]], as_json: bool) -> None:
+    from jobs.forecast import foretell
+
+    found = foretell(keys)
     if as_json:
-        emit({"would_replay": len(keys), "ids": [webhook_id for _, webhook_id in keys]}, as_json=True)
+        told = [asdict(effect) for effect in found.effects.found]
+        ends = [{"state": state, "reason": reason, "webhooks": count} for (state, reason), count in found.ends]
+        ids = [webhook_id for _, webhook_id in keys]
+        emit({"would_replay": found.webhooks, "ids": ids, "ends": ends, "effects": told}, as_json=True)
         return
-    for shop_id, webhook_id in keys[:SHOWN]:
-        click.echo(f"~ webhook {webhook_id} of shop {shop_id}")
-    if len(keys) > SHOWN:
-        click.echo(f"  and {len(keys) - SHOWN} more")
-    say(f"{len(keys)} would be set due. Nothing was changed.")
+    for effect in found.effects.found[:SHOWN]:
+        changes = ", ".join(f"{c.field} {c.before or '-'} → {c.after or '-'}" for c in effect.changes)
+        click.echo(printable(f"{effect.sign} {effect.noun} {effect.name}  {changes}".rstrip()))
+    if (more := len(found.effects.found) - SHOWN) > 0 or found.effects.is_cut:
+        click.echo(f"  and {max(more, 0)} more{' at least' if found.effects.is_cut else ''}")
+    for (state, reason), count in found.ends:
+        say(f"{count} would end as {state}{f': {reason}' if reason else ''}")
+    if found.left_out:
+        say(f"{found.left_out} newer ones were left out of this forecast.")
+    say(f"{found.webhooks} would be replayed. Nothing was changed.")
 
 
 def _row(webhook: Webhook) -> dict[str, Any]:
