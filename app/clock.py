@@ -22,6 +22,12 @@ def now(session: Session) -> datetime:
     return moment
 
 
+def real(session: Session) -> datetime:
+    """Return the bare time of the database, without the demo's offset: what tokens and signatures live by."""
+    moment: datetime = session.execute(text("SELECT now()")).scalar_one()
+    return moment
+
+
 def skip(session: Session, by: timedelta) -> None:
     """Move the demo's clock ahead."""
     session.execute(_SKIP, {"seconds": int(by.total_seconds())})

@@ -12,6 +12,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from app.domain.errors import CartwheelError
 
 INSECURE_KEY = "change-me"
+SHOPIFY_ADMIN_URL = "https://admin.shopify.com"
+# Shopify's review wants its own copy, which also measures how fast our pages are.
+SHOPIFY_APP_BRIDGE_URL = "https://cdn.shopify.com/shopifycloud/app-bridge.js"
 
 
 class Environment(StrEnum):
@@ -56,6 +59,8 @@ class Settings(BaseSettings):
     shopify_client_secret: str = ""
     shopify_client_secret_old: str = ""
     shopify_api_base: str = ""
+    shopify_admin_url: str = SHOPIFY_ADMIN_URL
+    shopify_app_bridge_url: str = SHOPIFY_APP_BRIDGE_URL
     mail_transport: Transport = Transport.OUTBOX
     allow_loopback_shops: bool = False
     log_format: LogFormat = LogFormat.JSON
@@ -107,6 +112,8 @@ class Settings(BaseSettings):
             raise ValueError("CARTWHEEL_PUBLIC_URL must begin with https:// in production")
         if self.allow_loopback_shops:
             raise ValueError("CARTWHEEL_ALLOW_LOOPBACK_SHOPS is for tests; unset it in production")
+        if (self.shopify_admin_url, self.shopify_app_bridge_url) != (SHOPIFY_ADMIN_URL, SHOPIFY_APP_BRIDGE_URL):
+            raise ValueError("CARTWHEEL_SHOPIFY_ADMIN_URL and CARTWHEEL_SHOPIFY_APP_BRIDGE_URL are for tests; unset them")
         if self.demo_shops_url:
             raise ValueError("CARTWHEEL_DEMO_SHOPS_URL is for the demo; unset it in production")
         return self

@@ -16,7 +16,7 @@ from app.config import settings
 from app.db import sessions
 from app.models import Cursor, Delivery, Erasure, ScheduledStep, Webhook, claims
 from app.queues import QueueName, ring
-from app.services import ledger, retention, tokens, watch
+from app.services import account, ledger, retention, tokens, watch
 
 TICK = 1.0  # seconds
 
@@ -40,6 +40,7 @@ RULES = (
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Cursor, now)),
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: retention.is_due(session)),  # once an hour
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: tokens.is_any_idle(session)),  # once a week for each quiet shop
+    Rule(QueueName.HOUSEKEEPING, lambda session, _now: account.are_facts_due(session)),  # after each install
 )
 
 

@@ -7,7 +7,7 @@ from hmac import compare_digest
 from threading import Lock
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, redirect, request
 
 from app.demo.faults import ApiFaults
 from app.demo.graphql import Document, GraphQLError, Selection, project, read
@@ -45,6 +45,7 @@ class AdminApi:
         routes = Blueprint("shopify_admin", __name__)
         routes.post("/shopify/admin/api/<version>/graphql.json")(self._post)
         routes.post("/shopify/admin/oauth/access_token")(self._give_tokens)
+        routes.get("/shopify/admin/oauth/authorize")(lambda: redirect(self.desk.agree(request.args)))
         return routes
 
     def _post(self, version: str) -> Response:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from threading import Lock
 from typing import Any
+from urllib.parse import urlencode
 
 ACCESS_LIFE = 3600  # seconds
 REFRESH_LIFE = 90 * 24 * 3600  # seconds
@@ -71,7 +72,16 @@ class TokenDesk:
         self._scopes = scopes
         self._access: dict[str, float] = {}
         self._refresh: dict[str, _Grant] = {}
+        self._codes: set[str] = set()
         self._lock = Lock()
+
+    def agree(self, wanted: Mapping[str, str]) -> str:
+        """Say yes to the older grant, as a merchant on Shopify's page, and return the signed address of the way back."""
+        code = token_hex(16)
+        with self._lock:
+            self._codes.add(code)
+        said = {"code": code, "shop": self._domain, "state": wanted["state"], "timestamp": str(int(self.real()))}
+        return f"{wanted['redirect_uri']}?{urlencode(sign_query(said, self._secret))}"
 
     def is_alive(self, access_token: str) -> bool:
         """Say whether an access token from this desk holds."""
@@ -93,6 +103,9 @@ class TokenDesk:
                 return self._renew(str(asked.get("refresh_token")))
             if asked.get("grant_type") == _EXCHANGE:
                 return self._exchange(asked)
+            if asked.get("code") in self._codes:
+                self._codes.remove(str(asked["code"]))
+                return self._issue(None)
         raise OAuthError("unsupported_grant_type")
 
     def _exchange(self, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,6 +137,12 @@ class TokenDesk:
             "access_token": access, "scope": ",".join(self._scopes), "expires_in": ACCESS_LIFE,
             "refresh_token": refresh, "refresh_token_expires_in": REFRESH_LIFE,
         }  # fmt: skip
+
+
+def sign_query(said: Mapping[str, str], secret: str) -> dict[str, str]:
+    """Add the `hmac` with which Shopify signs the addresses that it opens."""
+    text = "&".join(f"{name}={said[name]}" for name in sorted(said))
+    return {**said, "hmac": hmac.digest(secret.encode(), text.encode(), "sha256").hex()}
 
 
 def make_session_token(domain: str, client_id: str, secret: str, now: float, **change: object) -> str:

@@ -253,6 +253,7 @@ class ShopUpdated(Event):
     currency: str | None = None
     timezone: str | None = None
     locale: str | None = None
+    postal_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Update, func, select, tuple_, update
@@ -12,6 +12,10 @@ from app.domain import events as e
 from app.models import Customer, Shop, ShopState
 from app.services import audit, tokens
 
+ASK_AGAIN = timedelta(minutes=5)  # of a shop that did not answer
+_SOME = 20  # shops asked in one go
+# Real time: a shop is asked by the clock on the wall, in the demo too.
+_FACTS_DUE = (Shop.facts_due_at <= func.now(), Shop.state.in_((ShopState.ACTIVE, ShopState.PAUSED)))
 _SHOP_FACTS = ("name", "email", "currency", "timezone", "locale")
 
 
@@ -55,6 +59,28 @@ def fold_shop(session: Session, shop: Shop, found: Iterable[e.Event], *, now: da
             case _:
                 continue
     session.flush()
+
+
+def learn(session: Session, shop_id: int, told: e.ShopUpdated, *, now: datetime) -> None:
+    """Fold what a shop answered when it was asked; what the merchant has chosen to send with stays."""
+    shop = session.get_one(Shop, shop_id, with_for_update=True, populate_existing=True)
+    fold_shop(session, shop, [told], now=now)
+    if told.email and shop.sender_email == f"hello@{shop.domain}":  # nobody reads that address: it was made up
+        shop.sender_email = told.email
+    shop.postal_address = shop.postal_address or told.postal_address or ""
+    shop.facts_due_at = None
+
+
+def take_facts_due(session: Session) -> Sequence[int]:
+    """Return some shops that are to be asked for their facts, and leave the others time to be asked by nobody else."""
+    due = select(Shop.id).where(*_FACTS_DUE).order_by(Shop.facts_due_at).limit(_SOME).with_for_update(skip_locked=True)
+    taken = update(Shop).where(Shop.id.in_(due)).values(facts_due_at=func.now() + ASK_AGAIN).returning(Shop.id)
+    return session.scalars(taken.execution_options(synchronize_session=False)).all()
+
+
+def are_facts_due(session: Session) -> bool:
+    """Say whether there is such a shop."""
+    return session.scalar(select(Shop.id).where(*_FACTS_DUE).limit(1)) is not None
 
 
 def _fold_sum(session: Session, shop_id: int, customer_id: int, told: e.PurchasesSummed) -> None:

@@ -108,7 +108,7 @@ def erase_shop(session: Session, shop: Shop, *, now: datetime, webhook_id: int |
     shop.state, shop.uninstalled_at = ShopState.UNINSTALLED, shop.uninstalled_at or now
     shop.domain, shop.url, shop.name, shop.connection_id = f"{_ERASED_DOMAIN}{shop.id}", "", "", None
     shop.email, shop.sender_email, shop.reply_to, shop.postal_address = None, "", None, ""
-    shop.scopes, shop.facts_at = "", None
+    shop.scopes, shop.facts_at, shop.facts_due_at, shop.import_wanted_at = "", None, None, None
     session.flush()
     _begin(session, shop, ErasureKind.SHOP, None, [], webhook_id=webhook_id, now=now)
 

@@ -2,21 +2,23 @@
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from sqlalchemy import bindparam, literal, select
+from sqlalchemy import bindparam, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from app import crypto
 from app.domain.errors import Refused
+from app.domain.ports import Tokens
 from app.flows import FLOWS
 from app.flows.vocabulary import to_json
 from app.models import FlowSettings, FlowVersion, Shop, ShopState, ShopToken, TokenKind
 from app.services import audit, reconcile, tokens
 
 HASH_KEY_BYTES = 32
+ASK_AGAIN = timedelta(minutes=5)  # for rights that the merchant may have granted since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,22 @@ class ShopFacts:
     postal_address: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a shop stands when somebody opens our pages in its back office; `token_age` is None when we hold no token."""
+
+    shop_id: int | None
+    state: ShopState
+    scopes: frozenset[str]
+    token_age: timedelta | None
+
+    def needs_tokens(self, *, lacks_scopes: bool) -> bool:
+        """Say whether tokens must be asked for before a page is shown; for missing rights alone, once in a while."""
+        if self.state in {ShopState.UNINSTALLED, ShopState.RECONNECT} or self.token_age is None:
+            return True
+        return lacks_scopes and self.token_age > ASK_AGAIN
+
+
 def connect_shopify(
     session: Session, domain: str, access_token: str, facts: ShopFacts, *, actor: str, now: datetime
 ) -> Shop:
@@ -38,6 +56,34 @@ def connect_shopify(
     shop = _upsert(session, "shopify", domain.lower(), f"https://{domain.lower()}", facts, now=now)
     _keep(session, shop, {TokenKind.ACCESS_TOKEN: access_token})
     audit.record(session, shop.id, actor=actor, action="shop.connected", object_kind="shop", object_id=shop.id)
+    return shop
+
+
+def install_shopify(
+    session: Session, domain: str, fresh: Tokens, facts: ShopFacts, *, now: datetime, real_now: datetime
+) -> Shop:
+    """Take in a shop that let us in, for the first time, again, or with other rights; this never fails for what we hold.
+
+    A shop that was paused stays paused; one that was removed, or whose tokens had died, is worked for from now on.
+
+    Args:
+        session: the transaction.
+        domain: as the verified token names it.
+        fresh: its tokens.
+        facts: what the shop is called until a job has asked it.
+        now: the house's time.
+        real_now: not the demo's; the job looks for this.
+    """
+    shop = _locked(session, "shopify", domain) or _made(session, "shopify", domain, f"https://{domain}", facts, now=now)
+    if shop.state == ShopState.UNINSTALLED:
+        _begin(session, shop, now=now)
+        shop.facts_due_at = real_now
+        audit.record(session, shop.id, actor="merchant", action="shop.installed", object_kind="shop", object_id=shop.id)
+    elif shop.state == ShopState.RECONNECT:
+        shop.state = ShopState.ACTIVE
+        audit.record(session, shop.id, actor="merchant", action="shop.reconnected", object_kind="shop", object_id=shop.id)
+    session.flush()
+    tokens.keep(session, shop.id, fresh)
     return shop
 
 
@@ -70,6 +116,20 @@ def _woocommerce_domain(url: str) -> str:
     return f"{parts.netloc.lower()}{parts.path.rstrip('/')}"
 
 
+def standing(session: Session, platform: str, domain: str) -> Standing:
+    """Say how a shop stands; one that we do not know stands like one that removed us."""
+    token = select(ShopToken.updated_at).where(ShopToken.shop_id == Shop.id, ShopToken.kind == TokenKind.ACCESS_TOKEN)
+    row = session.execute(
+        select(Shop.id, Shop.state, Shop.scopes, token.scalar_subquery(), func.now())
+        .where(Shop.platform == platform, Shop.domain == domain)
+    ).one_or_none()  # fmt: skip
+    if row is None:
+        return Standing(None, ShopState.UNINSTALLED, frozenset(), None)
+    shop_id, state, scopes, token_from, now = row
+    age = now - token_from if token_from else None
+    return Standing(shop_id, ShopState(state), frozenset(filter(None, scopes.split(","))), age)
+
+
 def _upsert(session: Session, platform: str, domain: str, url: str, facts: ShopFacts, *, now: datetime) -> Shop:
     shop = _locked(session, platform, domain) or _made(session, platform, domain, url, facts, now=now)
     shop.url, shop.name, shop.sender_email = url, facts.name, facts.sender_email
@@ -91,7 +151,7 @@ def _begin(session: Session, shop: Shop, *, now: datetime) -> None:
 def _made(session: Session, platform: str, domain: str, url: str, facts: ShopFacts, *, now: datetime) -> Shop:
     """Make the shop's row, or find the one that was made at the same moment by another request."""
     row = {"platform": platform, "domain": domain, "url": url, "hash_key": b"", "installed_at": now}
-    row |= {"name": facts.name, "sender_email": facts.sender_email}
+    row |= {"name": facts.name, "sender_email": facts.sender_email, "state": ShopState.UNINSTALLED}
     shop_id = session.scalar(insert(Shop).values(row).on_conflict_do_nothing().returning(Shop.id))
     shop = _locked(session, platform, domain)
     assert shop is not None  # noqa: S101  (for the type checker: it was there, or it is now)

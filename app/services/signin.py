@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
-from app import crypto
+from app import clock, crypto
 from app.models import SignInLink
 from app.services import audit
 
@@ -35,8 +35,8 @@ def consume(session: Session, token: str, *, now: datetime) -> list[int] | None:
 
 
 def real_now(session: Session) -> datetime:
-    """Return the bare time of the database, without the demo's offset."""
-    return session.execute(select(func.now())).scalar_one()
+    """Return the time that links live by."""
+    return clock.real(session)
 
 
 def _open(token: str, now: datetime) -> tuple[ColumnElement[bool], ...]:

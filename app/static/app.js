@@ -83,5 +83,14 @@
   });
   document.addEventListener("click", (event) => close(event.target));
 
+  // Inside Shopify, a click in its own menu; as with a link of ours, the page comes by fetch, which carries the token.
+  document.addEventListener("shopify:navigate", (event) => {
+    const href = event.target.getAttribute?.("href");
+    if (!href) return;
+    event.preventDefault();
+    htmx.ajax("GET", href, { target: "body", push: "true" });
+  });
+
+  document.addEventListener("htmx:after:swap", prepare);
   prepare();
 })();

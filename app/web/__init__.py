@@ -3,22 +3,17 @@
 import logging
 from datetime import timedelta
 
-from flask import Flask, Response, request
-from flask_wtf.csrf import CSRFProtect
+from flask import Flask, Response, g, request
 from htmx_flask import Htmx
 
 from app import crypto, log
 from app.config import Environment, Settings, Transport, settings
-from app.web import errors, health
+from app.web import errors, health, hosts
+from app.web.host import Framing, policy
 
 MAX_FORM_BYTES = 256 * 1024  # pages; webhook routes read their own bodies, with their own limit
 
-csrf = CSRFProtect()
-
-_POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: https: http:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'self'; object-src 'none'; frame-ancestors "
-)
+csrf = hosts.BearerOrCsrf()
 
 
 def create_app() -> Flask:
@@ -41,6 +36,8 @@ def create_app() -> Flask:
     app.extensions["cartwheel"] = {"outbox_dir": config.outbox_dir}
     Htmx(app)
     csrf.init_app(app)
+    app.jinja_env.globals["csrf_token"] = hosts.csrf_token  # for macros
+    app.context_processor(lambda: {"csrf_token": hosts.csrf_token})
     _register(app, config)
     errors.init_app(app)
     app.after_request(_security_headers)
@@ -50,10 +47,12 @@ def create_app() -> Flask:
 
 def _register(app: Flask, config: Settings) -> None:
     from app.web import admin, public, webhooks
+    from app.web.install import shopify
 
     for blueprint in (webhooks.blueprint, health.blueprint, public.blueprint):
         csrf.exempt(blueprint)
         app.register_blueprint(blueprint)
+    app.register_blueprint(shopify.blueprint)
     app.register_blueprint(admin.blueprint)
     if config.mail_transport is Transport.OUTBOX and config.env is not Environment.PRODUCTION:
         from app.web import mailbox
@@ -63,7 +62,7 @@ def _register(app: Flask, config: Settings) -> None:
 
 def _security_headers(response: Response) -> Response:
     headers = response.headers
-    headers.setdefault("Content-Security-Policy", _POLICY + "'none'")
+    headers.setdefault("Content-Security-Policy", policy(g.get("framing") or Framing()))
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
     if request.endpoint != "static":

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from app.domain.errors import Refused
+from app.domain.errors import AdapterError, NotAllowed, Refused
 from app.log import fault
 
 _WORDS = {
@@ -27,6 +27,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(CSRFError, _stale_form)
     app.register_error_handler(Refused, _refused)
+    app.register_error_handler(AdapterError, _not_let_in)
     app.register_error_handler(Exception, _broken)
 
 
@@ -50,6 +51,13 @@ def _stale_form(_error: CSRFError) -> ResponseReturnValue:
 
 def _refused(error: Refused) -> ResponseReturnValue:
     return page(422, title=str(error))
+
+
+def _not_let_in(error: AdapterError) -> ResponseReturnValue:
+    """Say what a platform said when a page needed it; its errors are written for people, without secrets."""
+    if isinstance(error, NotAllowed):
+        return page(403, title="Your shop does not let Cartwheel in", advice=str(error))
+    return page(503, title="Your shop's platform does not answer", advice="Reload the page in a minute.")
 
 
 def _broken(error: Exception) -> ResponseReturnValue:

@@ -8,6 +8,8 @@ from typing import Any, ParamSpec, TypeVar
 from flask import g, redirect, session, url_for
 from flask.typing import ResponseReturnValue
 
+from app.web import hosts
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -17,7 +19,7 @@ class Guard(StrEnum):
 
     SIGNED = "signed"  # a platform or provider, by its signature over the raw bytes
     TOKEN = "token"  # a shopper, by the unguessable token in the address  # noqa: S105
-    MERCHANT = "merchant"  # somebody of one shop
+    MERCHANT = "merchant"  # somebody of one shop, by a back office's token (app/web/hosts.py) or our own cookie
     PUBLIC = "public"  # anybody; shows nothing of any shop
     DEMO = "demo"  # only registered outside production
 
@@ -57,10 +59,13 @@ def sign_in(shop_ids: list[int]) -> None:
 def _merchant_only(view: Callable[..., Any]) -> Callable[..., ResponseReturnValue]:
     @wraps(view)
     def inner(*args: Any, **kwargs: Any) -> ResponseReturnValue:
-        allowed = session.get("shop_ids", [])
-        if session.get("shop_id") not in allowed:
+        if hosts.is_embedded():
+            if (refusal := hosts.admit()) is not None:
+                return refusal
+        elif session.get("shop_id") in session.get("shop_ids", []):
+            g.shop_id, g.actor = session["shop_id"], "merchant"
+        else:
             return redirect(url_for("admin.signed_out"))
-        g.shop_id, g.actor = session["shop_id"], "merchant"
         return view(*args, **kwargs)  # type: ignore[no-any-return]
 
     return inner

@@ -58,6 +58,13 @@ def redirect_whole_page(url: str) -> Response:
     return cast("Response", make_response("", 200, redirect=url))
 
 
+def follow(url: str, *, toast: str | None = None) -> Response:
+    """Have htmx say a sentence and then fetch a page in place of this one."""
+    trigger = {"toast": {"text": toast}} if toast else None
+    g.answered_piece = True
+    return cast("Response", make_response("", 200, trigger=trigger, location=url))
+
+
 def _element_id(identifier: str | None) -> str | None:
     """Read `tr#flow-1`; htmx applies encodeURI to the id."""
     _, found, element_id = (identifier or "").partition("#")

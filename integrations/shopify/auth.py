@@ -8,7 +8,7 @@ from integrations.shopify.domains import is_shop_domain
 from integrations.shopify.errors import AppRefused, BadToken, StaleSessionToken, TokenDead, TokenRefused
 from integrations.shopify.queries import sanitize_reload, verify_proxy, verify_query
 from integrations.shopify.session_tokens import Claims, read_session_token
-from integrations.shopify.tokens import exchange_token, refresh_token
+from integrations.shopify.tokens import authorize_url, exchange_code, exchange_token, refresh_token
 
 __all__ = [
     "AppRefused",
@@ -18,6 +18,8 @@ __all__ = [
     "TokenDead",
     "TokenRefused",
     "Tokens",
+    "authorize_url",
+    "exchange_code",
     "exchange_token",
     "is_shop_domain",
     "read_session_token",

@@ -5,7 +5,9 @@ new apps may hold. Source: Shopify docs, "About offline access tokens"; fields a
 """
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
+from urllib.parse import urlencode
 
 from app.domain.errors import AdapterError, Ambiguous
 from app.domain.ports import Tokens
@@ -47,6 +49,21 @@ def exchange_token(base_url: str, session_token: str, *, client_id: str, client_
         "expiring": "1",
     }
     return _ask(base_url, body)
+
+
+def authorize_url(base_url: str, wanted: Mapping[str, str]) -> str:
+    """Return the address of the page on which the merchant grants the app its rights, offline ones (shopify.md 1.8)."""
+    return f"{base_url}/admin/oauth/authorize?{urlencode(wanted)}"
+
+
+def exchange_code(base_url: str, code: str, *, client_id: str, client_secret: str) -> Tokens:
+    """Get the shop's tokens for the code that came back from that page; only where the app is not installed by Shopify.
+
+    Raises:
+        TokenDead: the code was used or is too old, or the app's secret is wrong.
+        Transient, Ambiguous, NotAllowed, Permanent: as for `exchange_token`.
+    """
+    return _ask(base_url, {"client_id": client_id, "client_secret": client_secret, "code": code, "expiring": "1"})
 
 
 def refresh_token(base_url: str, token: str, *, client_id: str, client_secret: str) -> Tokens:

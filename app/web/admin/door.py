@@ -18,9 +18,12 @@ from app.config import Transport, settings
 from app.db import tenant_session
 from app.models import Shop
 from app.services import listings
+from app.web import hosts
 from app.web.admin import show, words
 from app.web.guards import shop_id
-from app.web.htmx import HtmxRequest, htmx_request, is_piece
+from app.web.host import Host
+from app.web.htmx import HtmxRequest, follow, htmx_request, is_piece
+from integrations.shopify.scopes import missing_scopes
 
 blueprint = Blueprint("admin", __name__, url_prefix="/admin")
 
@@ -52,20 +55,26 @@ class Frame:
     now: datetime
     mailbox_url: str | None  # where mails end up when nothing leaves this machine
     shop_front_url: str | None  # of the demo
-    host: str = "standalone"  # whose page we are drawn in; the back offices come with their own sign-in
+    host: Host  # whose page we are drawn in
+    missing_scopes: tuple[str, ...]  # rights that the shop has not granted
 
 
 @contextmanager
 def opened() -> Iterator[Session]:
     """Open the transaction of a merchant's request: one shop's rows (D14), and the frame of its page in `g`."""
-    others = [] if htmx_request().wants_fragment else _other_shops()
+    others = [] if htmx_request().wants_fragment or hosts.is_embedded() else _other_shops()
     with tenant_session(shop_id()) as database:
         g.frame = _read_frame(database, others)
         yield database
 
 
 def done(endpoint: str, *, say: str | None, **values: Any) -> ResponseReturnValue:
-    """Answer a finished act without htmx: the page it belongs to, with a sentence on it."""
+    """Answer a finished act whose form was sent whole: the page it belongs to, with a sentence on it.
+
+    In a back office's frame no cookie carries the sentence there, so htmx shows it and then fetches the page.
+    """
+    if hosts.is_embedded():
+        return follow(url_for(f"admin.{endpoint}", **values), toast=say)
     if say:
         flash(say)
     return redirect(url_for(f"admin.{endpoint}", **values), 303)
@@ -76,6 +85,7 @@ def _read_frame(database: Session, others: list[OtherShop]) -> Frame:
     if shop is None:  # it was forgotten since the person signed in
         session.clear()
         abort(401)
+    granted = frozenset(filter(None, shop.scopes.split(",")))
     return Frame(
         shop=shop,
         others=others,
@@ -84,6 +94,8 @@ def _read_frame(database: Session, others: list[OtherShop]) -> Frame:
         now=clock.now(database),
         mailbox_url=_mailbox_url(),
         shop_front_url=settings().demo_shops_url or None,
+        host=hosts.current(),
+        missing_scopes=tuple(sorted(missing_scopes(granted))) if granted else (),
     )
 
 
@@ -116,7 +128,15 @@ def _teach_the_app(state: BlueprintSetupState) -> None:
 
 @blueprint.context_processor
 def _frame() -> dict[str, Any]:
-    return {"frame": g.get("frame"), "platforms": words.PLATFORMS}
+    return {"frame": g.get("frame"), "platforms": words.PLATFORMS, **hosts.current().context()}
+
+
+@blueprint.app_url_defaults
+def _keep_marks(endpoint: str, values: dict[str, Any]) -> None:
+    """Say in every address of the merchant's pages where they are shown, so that a reload finds its way."""
+    if endpoint.startswith(f"{blueprint.name}."):
+        for name, value in hosts.marks().items():
+            values.setdefault(name, value)
 
 
 @blueprint.after_request

@@ -60,7 +60,7 @@ def sign_out() -> ResponseReturnValue:
 def choose_shop() -> ResponseReturnValue:
     """Show another shop of this session; any other shop is as unknown as one that does not exist."""
     chosen = request.form.get("shop", type=int)
-    if chosen not in session["shop_ids"]:
+    if chosen not in session.get("shop_ids", []):
         abort(404)
     session["shop_id"] = chosen
     return redirect(url_for("admin.flows"), 303)
