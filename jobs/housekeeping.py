@@ -17,23 +17,15 @@ from app.models import Erasure, claims
 from app.queues import QueueName, ring
 from app.services import erasing, retention
 from integrations import make_transport
-<<<<<<< HEAD
-from jobs import access, reconcile
-=======
-from jobs import access, facts
->>>>>>> e221e8e (WIP)
+from jobs import access, facts, reconcile
 from jobs import drain as draining
 
 log = get_logger()
 
 
 def drain() -> None:
-<<<<<<< HEAD
-    """Carry erasures on, renew idle tokens, ask shops what changed, throw away what is over; RQ calls it by name."""
+    """Carry erasures on, ask shops who they are and what changed, renew idle tokens, throw away what is over: an RQ job."""
     until = time.monotonic() + draining.BUDGET
-=======
-    """Carry erasures on, ask new shops for their facts, renew idle tokens, throw away what is over; RQ calls it by name."""
->>>>>>> e221e8e (WIP)
     transport = make_transport(settings().mail_transport, outbox_dir=settings().outbox_dir, now=_now)
     work = draining.Work(
         queue=QueueName.HOUSEKEEPING, model=Erasure, do=_advance, batch=1, before=lambda: forget_mails(transport)

@@ -1,18 +1,23 @@
 """The pretend Shopify on a port of loopback, for tests that call it as a shop is called."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from flask.testing import FlaskClient
 from werkzeug.serving import make_server
+from werkzeug.test import TestResponse
 
 from app.demo.config import DemoConfig
 from app.demo.fakes import Fakes
 from app.demo.server import create_app
-from tests.builders import SHOPIFY_SECRET
+from app.demo.shopify_oauth import make_session_token
+from tests.builders import SHOPIFY_SECRET, TEA_AND_TIN
 
 FIXED = "shpat_fixed"
+CLIENT_ID = "client-id"
 
 
 @contextmanager
@@ -44,3 +49,24 @@ def pretend_shops(patch: pytest.MonkeyPatch, *, cartwheel_url: str = "http://127
         thread.join()
         server.server_close()
         fakes.stop()
+
+
+def session_token(shop: str = TEA_AND_TIN, secret: str = SHOPIFY_SECRET, **change: object) -> str:
+    """Make the token that App Bridge brings; `change` spoils it."""
+    return make_session_token(shop, CLIENT_ID, secret, time.time(), **change)
+
+
+def first_load(client: FlaskClient, token: str | None = None, path: str = "/admin/flows") -> TestResponse:
+    """Open a page as Shopify's admin does."""
+    query = {"embedded": "1", "host": "YWRtaW4", "shop": TEA_AND_TIN, "locale": "en"}
+    return client.get(path, query_string=query | ({"id_token": token} if token else {}))
+
+
+def bearer(token: str | None = None) -> dict[str, str]:
+    """Return the headers of a fetch for a piece of a page, as htmx makes it with App Bridge in between."""
+    return {"Authorization": f"Bearer {token or session_token()}", "HX-Request": "true", "HX-Request-Type": "partial"}
+
+
+def csp(answer: TestResponse) -> str:
+    """Return the policy that an answer carries."""
+    return answer.headers["Content-Security-Policy"]
