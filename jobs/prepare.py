@@ -1,9 +1,10 @@
 """Make mails ready: load what they show, get their coupons made in the shop, render them. Nothing here sends anything."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import SystemRandom
+from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
 
@@ -18,8 +19,9 @@ from app.domain.people import greeting_name
 from app.domain.ports import CouponSpec, Mail
 from app.log import fault
 from app.models import CouponState, Delivery, claims
-from app.services import content, ledger, render
+from app.services import content, ledger, links, render
 from app.services.content import Draft
+from app.services.links import Written
 from integrations import PLATFORMS
 from jobs.access import call_shop
 
@@ -59,7 +61,23 @@ def prepare(taken: Sequence[Delivery]) -> tuple[list[Ready], list[Undone]]:
             ready.append(outcome)
         else:
             undone.append((draft.delivery, outcome))
-    return ready, undone
+    return _with_links(ready, {d.delivery.id: d for d in drafts}), undone
+
+
+def _with_links(ready: list[Ready], drafts: dict[int, Draft]) -> list[Ready]:
+    """Write the links of the batch in one statement, before any mail of it is claimed."""
+    if not ready:
+        return []
+    written = [Written(r.delivery.shop_id, r.delivery.id, r.mail, _hosts(drafts[r.delivery.id])) for r in ready]
+    with sessions().begin() as session:
+        mails = links.track(session, written, public_url=settings().public_url)
+    return [replace(r, mail=mails[r.delivery.id]) for r in ready]
+
+
+def _hosts(draft: Draft) -> frozenset[str]:
+    """Return where the shop lives: its own address, and the one that leads back to the cart."""
+    found = (urlsplit(url).hostname for url in (draft.shop.url, draft.button_url))
+    return frozenset(host for host in found if host)
 
 
 def _is_refused(draft: Draft) -> bool:

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from app import crypto
 from app.domain.consent import GAPS, Frequency, MessageClass, Permission
-from app.flows.gates import GATES
 from app.flows.snapshot import Snapshot
 from app.models import (
     Checkout,
@@ -29,7 +28,6 @@ from app.services import mail_rules
 from app.services.mail_rules import Rules
 
 _GONE_OUT = (DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.UNKNOWN)
-_NOT_MARKETING = sorted(key for key, gate in GATES.items() if gate.kind is MessageClass.TRANSACTIONAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ def _mailed(session: Session, shop_id: int, customers: list[int]) -> dict[int, d
             Delivery.shop_id == shop_id,
             one_of(Delivery.customer_id, customers),
             Delivery.state.in_(_GONE_OUT),
-            Delivery.flow.not_in(_NOT_MARKETING),
+            Delivery.message_class == MessageClass.MARKETING,
         )
         .group_by(Delivery.customer_id)
     )

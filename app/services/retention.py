@@ -55,6 +55,24 @@ RULES = (
         "(SELECT shop_id, id FROM decisions WHERE decided_at < now() - :age LIMIT :batch)",
     ),
     Rule(
+        "network addresses of clicks",
+        timedelta(days=30),
+        "UPDATE engagements SET ip_hash = NULL WHERE (shop_id, id) IN "
+        "(SELECT shop_id, id FROM engagements WHERE at < now() - :age AND ip_hash IS NOT NULL LIMIT :batch)",
+    ),
+    Rule(
+        "clicks and opens",
+        _DECISIONS,
+        "DELETE FROM engagements WHERE (shop_id, id) IN "
+        "(SELECT shop_id, id FROM engagements WHERE at < now() - :age LIMIT :batch)",
+    ),
+    Rule(
+        "links",
+        _DECISIONS,
+        "DELETE FROM links WHERE (shop_id, id) IN (SELECT l.shop_id, l.id FROM links l JOIN deliveries d "
+        "ON d.shop_id = l.shop_id AND d.id = l.delivery_id WHERE d.created_at < now() - :age LIMIT :batch)",
+    ),
+    Rule(
         "exports",
         timedelta(0),
         "DELETE FROM exports WHERE (shop_id, id) IN "

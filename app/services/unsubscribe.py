@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.domain.events import Consent, ConsentState
-from app.models import CustomerIdentity, Delivery, Shop
+from app.models import Customer, CustomerIdentity, Delivery, Shop
 from app.services import content, people, react, snapshots
 from app.services.people import Statement
 
@@ -20,6 +20,7 @@ class Subscription:
     delivery: Delivery
     email: str
     is_stopped: bool
+    locale: str | None
 
     @property
     def masked_email(self) -> str:
@@ -36,14 +37,17 @@ def find(session: Session, token: str) -> Subscription | None:
     ).one_or_none()
     if raw is None or row is None or row.Delivery.recipient is None:
         return None
-    state = session.scalar(
-        select(CustomerIdentity.standing).where(
+    state = session.execute(
+        select(CustomerIdentity.standing, Customer.locale)
+        .join(Customer, (Customer.shop_id == CustomerIdentity.shop_id) & (Customer.id == CustomerIdentity.customer_id))
+        .where(
             CustomerIdentity.shop_id == row.Shop.id,
             CustomerIdentity.kind == "email",
             CustomerIdentity.value == row.Delivery.recipient,
         )
-    )
-    return Subscription(row.Shop, row.Delivery, row.Delivery.recipient, state == ConsentState.UNSUBSCRIBED)
+    ).one_or_none()
+    is_stopped, locale = (state[0] == ConsentState.UNSUBSCRIBED, state[1]) if state else (False, None)
+    return Subscription(row.Shop, row.Delivery, row.Delivery.recipient, is_stopped, locale)
 
 
 def unsubscribe(session: Session, token: str, *, source: str, now: datetime) -> Subscription | None:

@@ -264,10 +264,12 @@ def test_the_unsubscribe_page_has_a_state_for_every_case(box, state, words, butt
             "public/unsubscribe.html",
             shop_name="<b>Tea & Tin</b>",
             masked_email="a•••@example.com",
-            action_url="/u/TOKEN",
+            token="TOKEN",
             state=state,
             locale="ar",
             direction="rtl",
+            languages={"ar": "العربية", "en": "English"},
+            _=lambda words: words,
         )
 
     assert '<html lang="ar" dir="rtl">' in page
