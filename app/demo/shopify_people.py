@@ -4,7 +4,19 @@ from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 from app.demo.shopify import ShopifyShop
-from app.demo.shopify_words import Answer, Arguments, fault, gid, money, money_bag, read_time, spell
+from app.demo.shopify_words import (
+    Answer,
+    Arguments,
+    connection,
+    each_key,
+    fault,
+    found,
+    gid,
+    money,
+    money_bag,
+    read_time,
+    spell,
+)
 from app.demo.store import Customer, Order, Store
 from app.demo.webhook import SHOPIFY_MANNERS, Job
 
@@ -18,10 +30,21 @@ def customer_by_identifier(shop: ShopifyShop, arguments: Arguments) -> Answer | 
     """Answer `customerByIdentifier`, by address or id."""
     wanted = arguments["identifier"]
     if address := wanted.get("emailAddress"):
-        found = shop.store.get(Customer, address.strip().casefold())
+        customer = shop.store.get(Customer, address.strip().casefold())
     else:
-        found = find_customer(shop, wanted.get("id"))
-    return customer_node(shop, found) if found else None
+        customer = find_customer(shop, wanted.get("id"))
+    return customer_node(shop, customer) if customer else None
+
+
+def customers(shop: ShopifyShop, arguments: Arguments) -> Answer:
+    """Answer `customers`, by `updated_at`, `created_at` and `email`."""
+    by_update = arguments.get("sortKey") == "UPDATED_AT"
+    rows = [
+        (each_key(each.updated_at if by_update else each.created_at, each.id), customer_node(shop, each))
+        for each in shop.store.all(Customer)
+        if found(arguments.get("query"), {"updated_at": each.updated_at, "created_at": each.created_at, "email": each.email})
+    ]
+    return connection(rows, arguments)
 
 
 def customer_node(shop: ShopifyShop, customer: Customer) -> Answer:

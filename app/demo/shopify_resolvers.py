@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from app.demo.shopify import API_VERSION, ShopifyShop
 from app.demo.shopify_bodies import SHOP_ID
-from app.demo.shopify_people import add_tags, customer_by_identifier, remove_tags, update_consent
+from app.demo.shopify_people import add_tags, customer_by_identifier, customers, remove_tags, update_consent
 from app.demo.shopify_sales import (
     abandoned_checkouts,
     count_checkouts,
@@ -111,6 +111,7 @@ RESOLVERS: dict[str, Callable[[ShopifyShop, Arguments], object]] = {
     "shopLocales": locales,
     "publicApiVersions": api_versions,
     "customer": orders_of_customer,
+    "customers": customers,
     "customerByIdentifier": customer_by_identifier,
     "tagsAdd": add_tags,
     "tagsRemove": remove_tags,

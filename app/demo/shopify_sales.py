@@ -76,7 +76,8 @@ def _facts_of(thing: Order | Checkout) -> dict[str, object]:
     }
     if isinstance(thing, Order):
         return facts | {"checkout_token": thing.checkout_token}
-    return facts | {"status": "closed" if thing.completed_at else "open"}
+    recovery = "recovered" if thing.completed_at else "not_recovered"
+    return facts | {"status": "closed" if thing.completed_at else "open", "recovery_state": recovery}
 
 
 def _order(shop: ShopifyShop, order: Order) -> Answer:
@@ -138,7 +139,8 @@ def _checkout(shop: ShopifyShop, checkout: Checkout) -> Answer:
         "name": f"#{checkout.number}", "abandonedCheckoutUrl": recovery, "createdAt": spell(checkout.created_at),
         "updatedAt": spell(checkout.updated_at), "discountCodes": [checkout.code] if percent else [],
         "completedAt": spell(checkout.completed_at) if checkout.completed_at else None,
-        "customer": customer_node(shop, customer) if customer else None, "shippingAddress": {"countryCodeV2": "US"},
+        "customer": customer_node(shop, customer) if customer else None,
+        "shippingAddress": {"firstName": checkout.first_name, "lastName": None, "countryCodeV2": "US"},
         "totalPriceSet": total, "subtotalPriceSet": total,
         "lineItems": whole([_left_line(shop, checkout, n) for n in range(len(checkout.items))]),
     }  # fmt: skip

@@ -84,7 +84,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckoutUpdated(Event):
-    """A checkout was begun or changed; `object_id` is its token. An emptied cart has no lines."""
+    """A checkout was begun or changed; `object_id` is its token. An emptied cart has no lines.
+
+    `is_by_link`: the platform listed it without its token, and `object_id` is the key in its recovery link, which is its
+    token or its cart's. Cart token, consent and the address given at the checkout are not told then.
+    """
 
     kind: ClassVar[str] = "checkout_updated"
     person: Person
@@ -98,6 +102,7 @@ class CheckoutUpdated(Event):
     completed_at: datetime | None = None
     order_id: str | None = None
     consent: Consent | None = None
+    is_by_link: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,11 +198,15 @@ class CustomersMerged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerTagged(Event):
-    """Tags of a customer changed in the shop; `object_id` is the customer's id."""
+    """Tags of a customer changed in the shop; `object_id` is the customer's id.
+
+    `is_all`: the customer has exactly the tags in `added`, whatever was told before.
+    """
 
     kind: ClassVar[str] = "customer_tagged"
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    is_all: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

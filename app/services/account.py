@@ -22,20 +22,24 @@ _SHOP_FACTS = ("name", "email", "currency", "timezone", "locale")
 def fold_customers(session: Session, shop_id: int, found: Sequence[e.Event], customer_of: dict[int, int | None]) -> None:
     """Fold tags, the platform's own sums and deletions."""
     tags: dict[int, dict[str, Any]] = defaultdict(dict)
+    whole: dict[int, str] = {}  # when somebody was told to have these tags and no others
     for event in found:
         customer_id = customer_of[id(event)]
         if customer_id is None:
             continue
         match event:
             case e.CustomerTagged(added=added, removed=removed, happened_at=at):
+                told_at = at.astimezone(UTC).isoformat()
                 for tag, present in [*((t, True) for t in added), *((t, False) for t in removed)]:
-                    entry = [at.astimezone(UTC).isoformat(), present]
+                    entry = [told_at, present]
                     tags[customer_id][tag] = max(entry, tags[customer_id].get(tag, entry))
+                if event.is_all:
+                    whole[customer_id] = max(told_at, whole.get(customer_id, told_at))
             case e.PurchasesSummed():
                 _fold_sum(session, shop_id, customer_id, event)
             case e.CustomerDeleted(happened_at=at):
                 session.execute(_customer(shop_id, customer_id).values(deleted_at=func.greatest(Customer.deleted_at, at)))
-    _fold_tags(session, shop_id, tags)
+    _fold_tags(session, shop_id, tags, whole)
 
 
 def fold_shop(session: Session, shop: Shop, found: Iterable[e.Event], *, now: datetime) -> None:
@@ -92,15 +96,18 @@ def _fold_sum(session: Session, shop_id: int, customer_id: int, told: e.Purchase
     )
 
 
-def _fold_tags(session: Session, shop_id: int, news: dict[int, dict[str, Any]]) -> None:
-    if not news:
+def _fold_tags(session: Session, shop_id: int, news: dict[int, dict[str, Any]], whole: dict[int, str]) -> None:
+    if not (news or whole):
         return
-    held = session.execute(
-        select(Customer.id, Customer.tags).where(Customer.shop_id == shop_id, Customer.id.in_(news))
-    ).all()
+    ids = {*news, *whole}
+    held = session.execute(select(Customer.id, Customer.tags).where(Customer.shop_id == shop_id, Customer.id.in_(ids))).all()
     for customer_id, tags in held:
-        merged = tags | {t: max(entry, tags.get(t, entry)) for t, entry in news[customer_id].items()}
-        session.execute(_customer(shop_id, customer_id).values(tags=merged))
+        told, at = news[customer_id], whole.get(customer_id)
+        # A tag that was held before, and that a whole list does not name, went in between.
+        gone = {t: [at, False] for t, (since, _) in tags.items() if at and t not in told and since < at}
+        merged = tags | gone | {t: max(entry, tags.get(t, entry)) for t, entry in told.items()}
+        if merged != tags:
+            session.execute(_customer(shop_id, customer_id).values(tags=merged))
 
 
 def _customer(shop_id: int, customer_id: int) -> Update:

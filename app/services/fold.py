@@ -33,7 +33,15 @@ def newest(rows: Iterable[Row], *, key: str, earliest: Sequence[str] = ()) -> li
     return list(kept.values())
 
 
-def fold(session: Session, model: Any, rows: Sequence[Row], *, key: str, earliest: Sequence[str] = ()) -> list[Any]:
+def fold(
+    session: Session,
+    model: Any,
+    rows: Sequence[Row],
+    *,
+    key: str,
+    earliest: Sequence[str] = (),
+    known: Sequence[str] = (),
+) -> list[Any]:
     """Upsert reduced rows, each with `shop_id`, `changed_at` and `rank`; return id, key, and which state each now holds.
 
     Args:
@@ -42,6 +50,7 @@ def fold(session: Session, model: Any, rows: Sequence[Row], *, key: str, earlies
         rows: all with the same columns.
         key: the platform's id of the object.
         earliest: columns that keep the earliest time told, whichever state told it.
+        known: columns that not every telling has; what is known of them stays until another value is told.
     """
     if not rows:
         return []
@@ -52,6 +61,7 @@ def fold(session: Session, model: Any, rows: Sequence[Row], *, key: str, earlies
     changes: dict[str, Any] = {
         column: case((is_newer, told[column]), else_=getattr(model, column)) for column in rows[0] if column not in fixed
     }
+    changes |= {column: func.coalesce(changes[column], getattr(model, column), told[column]) for column in known}
     changes |= {column: func.least(getattr(model, column), told[column]) for column in earliest}
     upsert = statement.on_conflict_do_update(index_elements=["shop_id", key], set_=changes)
     return list(session.execute(upsert.returning(model.id, getattr(model, key), model.changed_at, model.rank)))

@@ -1,7 +1,7 @@
 """Record events and fold them into what we hold about a shop. Repeated and reordered events end in the same state (I3)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select, text
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.domain import events as e
 from app.models import EventRow, Order, Shop
 from app.models.bulk import insert_rows, one_of
-from app.services import account, people, snapshots, trade
+from app.services import account, listed, people, snapshots, trade
 from app.services.candidates import Touched
 from app.services.people import Identity, Statement
 
@@ -30,13 +30,16 @@ def lock_shop(session: Session, shop_id: int) -> None:
 
 def ingest(session: Session, shop: Shop, facts: Sequence[Fact], *, now: datetime) -> Touched:
     """Fold a batch of one shop's facts. The caller holds the shop's lock and commits."""
+    links = listed.links(session, shop.id, [f.event for f in facts])
+    facts = [replace(f, event=links.named(f.event)) for f in facts]
     found = [f.event for f in facts]
     who = people.resolve(session, shop.id, [g for event in found if (g := _group(event))])
     customer_of = {id(event): _customer(event, who) for event in found}
     # A parcel and a refund name only their order: its owner's runs hear of them too, so their lock is taken with the others.
     about = {order_id for event in found if (order_id := _order_of(event))}
-    owners = _owners(session, shop.id, about)
+    owners = _owners(session, shop.id, about) | links.owners
     people.lock(session, shop.id, {*(c for c in customer_of.values() if c), *owners})
+    links.rename(session, shop.id)
     _record(session, shop.id, facts, customer_of)
     _learn(session, shop, found, customer_of)
     touched = Touched(customers={*(c for c in customer_of.values() if c), *owners}, orders=about)

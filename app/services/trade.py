@@ -54,7 +54,7 @@ def fold_orders(
 def fold_products(session: Session, shop: Shop, found: Iterable[e.Event]) -> None:
     """Fold products."""
     rows = [_product_row(shop, p) for p in found if isinstance(p, e.ProductUpdated)]
-    fold(session, Product, newest(rows, key="external_id"), key="external_id")
+    fold(session, Product, newest(rows, key="external_id"), key="external_id", known=("url",))
 
 
 def fold_deletions(session: Session, shop_id: int, found: Iterable[e.Event]) -> set[str]:

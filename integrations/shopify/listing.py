@@ -13,27 +13,50 @@ from integrations.http import dig
 from integrations.shopify.answers import word
 from integrations.shopify.client import AdminClient
 from integrations.shopify.errors import TooCostly
-from integrations.shopify.respelled import Node, nodes, read_order_node
+from integrations.shopify.respelled import (
+    Node,
+    nodes,
+    read_checkout_node,
+    read_customer_node,
+    read_order_node,
+    read_product_node,
+)
 from integrations.shopify.topics import TOPICS
 
 _LONGEST_LINES = 250  # lines of one order that are asked for at once
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _List:
-    """How a kind is listed: its operation, where the list lies, how many at once, the count, and the translation."""
+    """How a kind is listed: its operation, where the list lies, how many at once, how it is counted and translated."""
 
     operation: str
     path: str
     first: int
     count: str
     counted: str
+    counts: str = ""  # what is counted of all
     read: Callable[[Node], list[Event]]
 
 
+# So many at once that a page costs less than the 1,000 points that Shopify gives a query, by its published prices.
 _LISTS: Final = {
-    Kind.ORDERS: _List("OrdersSince", "orders", 10, "CountOrders", "ordersCount", read_order_node),
-}
+    Kind.ORDERS: _List(
+        operation="OrdersSince", path="orders", first=4, count="CountOrders", counted="ordersCount", read=read_order_node
+    ),
+    Kind.CHECKOUTS: _List(
+        operation="AbandonedCheckouts", path="abandonedCheckouts", first=5, count="CountCheckouts",
+        counted="abandonedCheckoutsCount", counts="recovery_state:not_recovered", read=read_checkout_node,
+    ),
+    Kind.CUSTOMERS: _List(
+        operation="CustomersSince", path="customers", first=100, count="CountCustomers", counted="customersCount",
+        read=read_customer_node,
+    ),
+    Kind.PRODUCTS: _List(
+        operation="Products", path="products", first=9, count="CountProducts", counted="productsCount",
+        read=read_product_node,
+    ),
+}  # fmt: skip
 
 
 def changed_since(access: ShopAccess, kind: Kind, since: datetime | None, cursor: str | None) -> Page:
@@ -58,7 +81,8 @@ def changed_since(access: ShopAccess, kind: Kind, since: datetime | None, cursor
 def count(access: ShopAccess, kind: Kind, since: datetime | None) -> Count | None:
     """Return how many there are, as the port says."""
     listed = _LISTS[kind]
-    terms = [f"created_at:>='{_iso(since)}'"] if since else []
+    terms = [listed.counts] if listed.counts else []
+    terms += [f"created_at:>='{_iso(since)}'"] if since else []
     with _client(access) as client:
         told = client.run(listed.count, {"q": " ".join(terms) or None}).data.get(listed.counted)
     number = dig(told, "count")

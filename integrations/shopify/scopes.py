@@ -20,6 +20,7 @@ OPERATION_SCOPES: Final[dict[str, tuple[str, ...]]] = {
     "CouponDeactivate": ("write_discounts",),
     "CustomerByEmail": ("read_customers", "read_orders"),
     "CustomerById": ("read_customers", "read_orders"),
+    "CustomersSince": ("read_customers", "read_orders"),
     "CustomerOrders": ("read_customers", "read_orders"),
     "OrderByCheckout": ("read_orders", "read_customers"),
     "OrderLines": ("read_orders", "read_products"),

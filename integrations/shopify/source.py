@@ -7,7 +7,12 @@ from typing import Final
 from app.domain.polling import Count, Kind, Page, WebhookHealth
 from app.domain.ports import ShopAccess
 
-EVERY: Final[Mapping[Kind, timedelta]] = {Kind.ORDERS: timedelta(minutes=15)}
+EVERY: Final[Mapping[Kind, timedelta]] = {
+    Kind.ORDERS: timedelta(minutes=15),
+    Kind.CHECKOUTS: timedelta(minutes=15),
+    Kind.CUSTOMERS: timedelta(hours=6),
+    Kind.PRODUCTS: timedelta(hours=6),
+}
 
 
 def changed_since(access: ShopAccess, kind: Kind, since: datetime | None, cursor: str | None) -> Page:

@@ -125,6 +125,7 @@ def variables(client: AdminClient, name: str) -> dict[str, Any]:
         "CouponDeactivate": {"id": dig(coupon, "codeDiscountNodeByCode", "id")},
         "CustomerByEmail": {"email": "Alice@example.com"},
         "CustomerById": {"id": who},
+        "CustomersSince": {"first": 5, "q": "updated_at:>='2026-07-14T11:50:00Z'"},
         "CustomerOrders": {"id": who},
         "OrderByCheckout": {"q": f"checkout_token:{'x'}"},
         "OrderLines": {"id": orders[0]["id"], "first": 5},

@@ -56,6 +56,7 @@ VARIABLES: dict[str, dict[str, object]] = {
     "CouponDeactivate": {"id": "gid://shopify/DiscountCodeNode/7"},
     "CustomerByEmail": {"email": "alice@example.com"},
     "CustomerById": {"id": "gid://shopify/Customer/7"},
+    "CustomersSince": {"first": 100, "after": None, "q": "updated_at:>='2026-11-19T11:50:00Z'"},
     "CustomerOrders": {"id": "gid://shopify/Customer/7", "after": None},
     "OrderByCheckout": {"q": "checkout_token:8f2b"},
     "OrderLines": {"id": "gid://shopify/Order/7", "first": 250, "after": None},
