@@ -17,20 +17,21 @@ from app.models import Erasure, claims
 from app.queues import QueueName, ring
 from app.services import erasing, retention
 from integrations import make_transport
-from jobs import access, facts, reconcile
+from jobs import access, facts, reconcile, replays
 from jobs import drain as draining
 
 log = get_logger()
 
 
 def drain() -> None:
-    """Carry erasures on, ask shops who they are and what changed, renew idle tokens, throw away what is over: an RQ job."""
+    """Carry erasures and replays on, ask shops what changed, renew idle tokens, throw away what is over: an RQ job."""
     until = time.monotonic() + draining.BUDGET
     transport = make_transport(settings().mail_transport, outbox_dir=settings().outbox_dir, now=_now)
     work = draining.Work(
         queue=QueueName.HOUSEKEEPING, model=Erasure, do=_advance, batch=1, before=lambda: forget_mails(transport)
     )
     draining.drain(work)
+    replays.drain()
     facts.learn()
     access.keep_alive()
     reconcile.drain(until)

@@ -29,6 +29,7 @@ _COMMANDS = {
     "customer": "app.cli.customer:group",
     "keys": "app.cli.keys:group",
     "proof": "app.cli.proof:proof",
+    "staff": "app.cli.staff:group",
 }
 
 

@@ -11,7 +11,8 @@ from email_validator import EmailNotValidError, validate_email
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _address(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+def address(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """Check an e-mail address, as an option's callback."""
     if value is None:
         return None
     try:
@@ -44,7 +45,7 @@ def _locale(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 
 _OPTIONS = (
     click.option("--name", help="As shoppers know it; from the domain when left out."),
-    click.option("--sender-email", callback=_address, help="Who its mails come from; hello@ the domain when left out."),
+    click.option("--sender-email", callback=address, help="Who its mails come from; hello@ the domain when left out."),
     click.option("--currency", default="USD", show_default=True, callback=_currency, help="ISO 4217, three letters."),
     click.option("--timezone", default="UTC", show_default=True, callback=_timezone, help="Such as Europe/Lisbon."),
     click.option("--locale", default="en", show_default=True, callback=_locale, help="Such as en, ar, zh-Hans, az."),

@@ -7,8 +7,9 @@ from app.models.delivery import Coupon, CouponState, Delivery, DeliveryState
 from app.models.flow import Arm, DecisionRow, Enrollment, EnrollmentState, FlowSettings, FlowVersion, ScheduledStep
 from app.models.permission import ConsentWrite, MailRules, OptIn, OptInState, Preference
 from app.models.privacy import Erasure, ErasureKind, Export, ExportKind, Forgotten
+from app.models.replay import Replay, ReplayState
 from app.models.shop import Shop, ShopState, ShopToken, TokenKind
-from app.models.staff import AuditRow, DemoClock, Heartbeat, SignInLink
+from app.models.staff import AuditRow, DemoClock, Heartbeat, Role, SignInLink, Staff
 from app.models.tracking import Attribution, DailyStat, Engagement, EngagementKind, Link
 from app.models.trade import Checkout, Order, OrderLine, Product, PurchaseMark, Refund, Shipment
 from app.models.webhook import EventRow, Webhook, WebhookState
@@ -55,12 +56,16 @@ __all__ = [
     "Product",
     "PurchaseMark",
     "Refund",
+    "Replay",
+    "ReplayState",
+    "Role",
     "ScheduledStep",
     "Shipment",
     "Shop",
     "ShopState",
     "ShopToken",
     "SignInLink",
+    "Staff",
     "Suppression",
     "TokenKind",
     "Webhook",

@@ -1,6 +1,7 @@
 """What people did, the links they sign in with, and the signs of life of our processes."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import BigInteger, Identity, Index, LargeBinary, SmallInteger, text
@@ -8,6 +9,33 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, ShopRow
+
+
+class Role(StrEnum):
+    """What staff may do: look, with people masked; act for shops; also invite staff. Each includes the one before."""
+
+    VIEWER = "viewer"
+    SUPPORT = "support"
+    ADMIN = "admin"
+
+    def includes(self, other: "Role") -> bool:
+        """Say whether who has this role may do what the other may."""
+        order = list(Role)
+        return order.index(self) >= order.index(other)
+
+
+class Staff(ShopRow, Base):
+    """Somebody of ours, who looks after all shops; under shop 0, as no shop owns them."""
+
+    __tablename__ = "staff"
+    __table_args__ = (Index("uq_staff_email", "shop_id", "email", unique=True),)
+
+    email: Mapped[str]
+    role: Mapped[str]
+    invited_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    disabled_at: Mapped[datetime | None]
+    seen_at: Mapped[datetime | None]
 
 
 class AuditRow(ShopRow, Base):
@@ -25,12 +53,13 @@ class AuditRow(ShopRow, Base):
 
 
 class SignInLink(Base):
-    """A one-time link into the standalone admin, kept as a hash."""
+    """A one-time link into the standalone admin, or for staff to the desk; kept as a hash."""
 
     __tablename__ = "sign_in_links"
 
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     shop_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    staff_id: Mapped[int | None] = mapped_column(BigInteger)
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
 

@@ -1,5 +1,7 @@
 """Replay: set stored webhooks due again. Their effects are folded and unique, so nothing happens twice (I3, I5)."""
 
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,8 +10,10 @@ from sqlalchemy.orm import Session
 
 from app.domain.errors import Refused
 from app.models import Webhook, WebhookState
+from app.models.bulk import one_of
 from app.services import audit
 
+REPLAYABLE = (WebhookState.FAILED, WebhookState.IGNORED)
 MOST_AT_ONCE = 1000  # rows in one transaction; the caller goes on until none is left
 
 
@@ -54,12 +58,18 @@ def replay_matching(session: Session, shop_id: int, which: Which, *, actor: str,
     Raises:
         Refused: webhooks of that state are never replayed.
     """
-    if which.state not in {WebhookState.FAILED, WebhookState.IGNORED}:
+    if which.state not in REPLAYABLE:
         raise Refused("Only failed and ignored webhooks are replayed; the others did their work or were erased.")
     ids = list(session.scalars(matching(shop_id, which).with_only_columns(Webhook.id).limit(MOST_AT_ONCE)))
-    if ids:
-        _arm(session, shop_id, ids, actor=actor, reason=reason, now=now)
-    return len(ids)
+    return replay_some(session, [(shop_id, webhook_id) for webhook_id in ids], actor=actor, reason=reason, now=now)
+
+
+def replay_some(session: Session, keys: Collection[tuple[int, int]], *, actor: str, reason: str, now: datetime) -> int:
+    """Set those of these webhooks due now that failed or were ignored, and return how many; the others stay as they are."""
+    by_shop: dict[int, list[int]] = defaultdict(list)
+    for shop_id, webhook_id in keys:
+        by_shop[shop_id].append(webhook_id)
+    return sum(_arm(session, shop_id, ids, actor=actor, reason=reason, now=now) for shop_id, ids in sorted(by_shop.items()))
 
 
 def why_not(webhook: Webhook) -> str | None:
@@ -73,14 +83,19 @@ def why_not(webhook: Webhook) -> str | None:
     return None
 
 
-def _arm(session: Session, shop_id: int, ids: list[int], *, actor: str, reason: str, now: datetime) -> None:
-    session.execute(
+def _arm(session: Session, shop_id: int, ids: Collection[int], *, actor: str, reason: str, now: datetime) -> int:
+    """Set them due, but for those that somebody else replayed, handled or erased since."""
+    armed = session.scalars(
         update(Webhook)
-        .where(Webhook.shop_id == shop_id, Webhook.id.in_(ids))
+        .where(Webhook.shop_id == shop_id, one_of(Webhook.id, ids))
+        .where(Webhook.state.in_(REPLAYABLE), Webhook.body.is_not(None))
         .values(state=WebhookState.PENDING, attempts=0, deaths=0, due_at=now, lease_until=None, fence=Webhook.fence + 1)
-    )
-    for webhook_id in ids:
+        .returning(Webhook.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    for webhook_id in armed:
         audit.record(
             session, shop_id, actor=actor, action="webhook.replayed", object_kind="webhook", object_id=webhook_id,
             detail={"reason": reason},
         )  # fmt: skip
+    return len(armed)
