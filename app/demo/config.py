@@ -28,6 +28,7 @@ class DemoConfig:
     woo_consumer_secret: str
     data_dir: Path | None = None
     database_url: str | None = None
+    shopify_client_id: str = "client-id"
     admin_url: str = ""
     mailbox_url: str = ""
     announces: bool = True

@@ -28,6 +28,7 @@ from app.services import edit_flow, install, signin
 from app.services.install import ShopFacts
 
 HOST = "127.0.0.1"
+CLIENT_ID = "demo-client-id"
 LINK_LIFE = timedelta(days=1)
 ACTOR = "demo"
 _NOT_INHERITED = ("CARTWHEEL_", "GRANIAN_", "FLASK_")  # another installation's settings must not leak into the demo
@@ -91,7 +92,10 @@ def _run(port: int, data_dir: Path, *, open_browser: bool) -> int:
         connection_id, token = _make_known(shops_url, kept, before.shops_port)
         db.engine().dispose()
         admin_url = f"{public_url}/admin/sign-in/{token}"
-        addresses = {"Admin": admin_url, "Shop front": f"{shops_url}/", "Mailbox": f"{public_url}/mailbox/"}
+        addresses = {
+            "Admin": admin_url, "In Shopify": f"{shops_url}/store/tea-and-tin/apps/{CLIENT_ID}",
+            "Shop front": f"{shops_url}/", "Mailbox": f"{public_url}/mailbox/",
+        }  # fmt: skip
         closing = "The admin's address opens once. Ctrl-C stops the demo; the data stays."
         box = Box(addresses, closing, opens=admin_url if open_browser else None)
         doors = [f"{public_url}/readyz", f"{shops_url}/"]
@@ -149,9 +153,11 @@ def _set_environment(data_dir: Path, public_url: str, shops_url: str, kept: Keep
         CARTWHEEL_PUBLIC_URL=public_url,
         CARTWHEEL_SECRET_KEYS=kept.secret_key,
         CARTWHEEL_DATA_DIR=str(data_dir),
-        CARTWHEEL_SHOPIFY_CLIENT_ID="demo-client-id",
+        CARTWHEEL_SHOPIFY_CLIENT_ID=CLIENT_ID,
         CARTWHEEL_SHOPIFY_CLIENT_SECRET=kept.shopify_client_secret,
         CARTWHEEL_SHOPIFY_API_BASE=f"{shops_url}/shopify",
+        CARTWHEEL_SHOPIFY_ADMIN_URL=shops_url,
+        CARTWHEEL_SHOPIFY_APP_BRIDGE_URL=f"{shops_url}/static/demo/app-bridge.js",
         CARTWHEEL_DEMO_SHOPS_URL=shops_url,
         CARTWHEEL_ALLOW_LOOPBACK_SHOPS="true",
         CARTWHEEL_MAIL_TRANSPORT="outbox",
@@ -198,6 +204,7 @@ def _shops_process(data_dir: Path, public_url: str, shops_url: str, kept: Keepsa
     config = DemoConfig(
         cartwheel_url=public_url,
         shops_url=shops_url,
+        shopify_client_id=CLIENT_ID,
         shopify_client_secret=kept.shopify_client_secret,
         shopify_access_token=kept.shopify_access_token,
         woo_connection_path=f"/webhooks/woocommerce/{connection_id}",

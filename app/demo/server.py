@@ -10,6 +10,7 @@ from app.demo.config import DemoConfig
 from app.demo.control import control_pages
 from app.demo.fakes import Fakes
 from app.demo.prices import price
+from app.demo.shopify_back_office import back_office
 from app.demo.storefront import storefront_pages
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +47,8 @@ def create_app(config: DemoConfig, fakes: Fakes | None = None) -> Flask:
     app.extensions["cartwheel_demo"] = fakes
     app.context_processor(lambda: {"config": config, "shops": fakes.shops, "now": fakes.clock.now()})
     for pages in (
-        control_pages(fakes), storefront_pages(fakes), fakes.shopify_api.blueprint(), fakes.woocommerce_api.blueprint()
+        control_pages(fakes), storefront_pages(fakes), fakes.shopify_api.blueprint(), fakes.woocommerce_api.blueprint(),
+        back_office(fakes),
     ):  # fmt: skip
         app.register_blueprint(pages)
     app.register_error_handler(404, _missing)
@@ -67,7 +69,7 @@ def _missing(_error: Exception) -> tuple[str, int]:
 
 
 def _secure(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers.setdefault("Content-Security-Policy", _POLICY)
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Robots-Tag"] = "noindex"

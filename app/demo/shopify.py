@@ -21,6 +21,7 @@ from app.demo.shopify_bodies import (
     consent_body,
     customer_body,
     product_body,
+    shop_body,
 )
 from app.demo.shopify_order import order_body
 from app.demo.store import Checkout, Customer, Order
@@ -72,6 +73,10 @@ class ShopifyShop(Shop):
     def delete_checkout(self, checkout: Checkout) -> None:
         """Throw the checkout away, as Shopify does by itself after a while."""
         self._send([("checkouts/delete", checkout_deleted_body(self, self._open(checkout)))])
+
+    def tell_uninstalled(self) -> None:
+        """Tell the app that it was removed; this may arrive after it was installed again."""
+        self._send([("app/uninstalled", shop_body(self))])
 
     def set_consent(self, email: str, state: str) -> None:
         """Change a customer's consent in the shop: subscribed, unsubscribed, not_subscribed, pending."""

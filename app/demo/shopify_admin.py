@@ -28,7 +28,7 @@ class AdminApi:
     def __init__(self, shop: ShopifyShop) -> None:
         self.shop = shop
         self.faults = ApiFaults()
-        self.desk = TokenDesk(shop.catalogue.domain, shop.config.shopify_client_secret, SCOPES)
+        self.desk = TokenDesk(shop.catalogue.domain, shop.config.shopify_client_secret, SCOPES, shop.store)
         self._lock = Lock()
         self._points = _BUCKET
         self._filled_at = time.monotonic()
@@ -100,6 +100,7 @@ class AdminApi:
 
     def _is_allowed(self, token: str) -> bool:
         is_fixed = compare_digest(token.encode(), self.shop.config.shopify_access_token.encode())
+        is_fixed = is_fixed and self.desk.is_installed
         return not self.faults.is_revoked and (is_fixed or self.desk.is_alive(token))
 
     def _pay(self, cost: float) -> bool:

@@ -164,3 +164,15 @@ def _options(product: Product) -> list[Body]:
 
 def _variant_gid(variant: Variant) -> str:
     return f"gid://shopify/ProductVariant/{variant.id}"
+
+
+def shop_body(shop: Shop) -> Body:
+    """Build the body of app/uninstalled, which is the shop."""
+    now, catalogue = shop.clock.now(), shop.catalogue
+    return {
+        "id": SHOP_ID, "name": catalogue.name, "email": "owner@tea-and-tin.example", "domain": catalogue.domain,
+        "country": "US", "address1": "18 Alder Street", "zip": "97205", "city": "Portland", "primary_locale": "en",
+        "created_at": stamp(shop, now), "updated_at": stamp(shop, now), "currency": catalogue.currency,
+        "customer_email": "hello@tea-and-tin.example", "iana_timezone": catalogue.timezone, "plan_name": "basic",
+        "myshopify_domain": catalogue.domain,
+    }  # fmt: skip

@@ -16,6 +16,8 @@ from threading import Lock
 from typing import Any
 from urllib.parse import urlencode
 
+from app.demo.store import THE_BOOK, Store, TokenBook
+
 ACCESS_LIFE = 3600  # seconds
 REFRESH_LIFE = 90 * 24 * 3600  # seconds
 _GRACE = 30 * 24 * 3600  # seconds that a used refresh token holds at most, while its replacement was not used
@@ -55,23 +57,27 @@ class _Grant:
 
 
 class TokenDesk:
-    """Who holds which token. In memory: after a restart the demo's fixed token is the one that is left.
+    """Who holds which token, and whether the app is in the shop at all; kept over a restart.
 
     Args:
         domain: the shop's.
         secret: the app's client secret, which session tokens are signed with.
         scopes: what the merchant granted.
+        store: remembers it; None forgets it at the end.
     """
 
-    def __init__(self, domain: str, secret: str, scopes: tuple[str, ...]) -> None:
+    def __init__(self, domain: str, secret: str, scopes: tuple[str, ...], store: Store | None = None) -> None:
         self.faults = OAuthFaults()
         # Real time, not the demo's: tokens and signatures never skip ahead.
         self.real: Callable[[], float] = time.time  # noqa: TID251  (this process stands outside the house)
         self._domain = domain
         self._secret = secret
         self._scopes = scopes
-        self._access: dict[str, float] = {}
-        self._refresh: dict[str, _Grant] = {}
+        self._store = store
+        book = (store and store.get(TokenBook, THE_BOOK)) or TokenBook()
+        self.is_installed = book.is_installed
+        self._access = dict(book.access)
+        self._refresh = {token: _Grant(*grant) for token, grant in book.refresh.items()}
         self._codes: set[str] = set()
         self._lock = Lock()
 
@@ -82,6 +88,14 @@ class TokenDesk:
             self._codes.add(code)
         said = {"code": code, "shop": self._domain, "state": wanted["state"], "timestamp": str(int(self.real()))}
         return f"{wanted['redirect_uri']}?{urlencode(sign_query(said, self._secret))}"
+
+    def set_installed(self, *, is_installed: bool) -> None:
+        """Let the app into the shop, or remove it, with which every token dies."""
+        with self._lock:
+            self.is_installed = is_installed
+            self._access.clear()
+            self._refresh.clear()
+            self._keep()
 
     def is_alive(self, access_token: str) -> bool:
         """Say whether an access token from this desk holds."""
@@ -96,7 +110,8 @@ class TokenDesk:
         """
         if self.faults.errors:
             raise OAuthError(self.faults.errors.pop(0))
-        if not hmac.compare_digest(str(asked.get("client_secret")).encode(), self._secret.encode()):
+        is_ours = hmac.compare_digest(str(asked.get("client_secret")).encode(), self._secret.encode())
+        if not is_ours or not self.is_installed:
             raise OAuthError("invalid_client")
         with self._lock:
             if asked.get("grant_type") == "refresh_token":
@@ -133,10 +148,18 @@ class TokenDesk:
         now, access, refresh = self.real(), f"shpat_{token_hex(16)}", f"shprt_{token_hex(16)}"
         self._access[access] = now + ACCESS_LIFE
         self._refresh[refresh] = _Grant(now + REFRESH_LIFE, parent)
+        self._keep()
         return {
             "access_token": access, "scope": ",".join(self._scopes), "expires_in": ACCESS_LIFE,
             "refresh_token": refresh, "refresh_token_expires_in": REFRESH_LIFE,
         }  # fmt: skip
+
+    def _keep(self) -> None:
+        if self._store is not None:
+            now = self.real()
+            living = {token: end for token, end in self._access.items() if end > now}
+            refresh = {token: (grant.ends_at, grant.parent) for token, grant in self._refresh.items()}
+            self._store.put(TokenBook(is_installed=self.is_installed, access=living, refresh=refresh))
 
 
 def sign_query(said: Mapping[str, str], secret: str) -> dict[str, str]:

@@ -98,9 +98,20 @@ class Customer:
     consent_at: datetime | None = None
 
 
-Document = Checkout | Order | Coupon | Customer
-D = TypeVar("D", Checkout, Order, Coupon, Customer)
-_CODECS: dict[str, TypeAdapter[Any]] = {k.__name__: TypeAdapter(k) for k in (Checkout, Order, Coupon, Customer)}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenBook:
+    """Whether the app is in the shop, and the tokens it was given: when each ends, and which one it replaces."""
+
+    is_installed: bool = True
+    access: dict[str, float] = field(default_factory=dict)
+    refresh: dict[str, tuple[float, str | None]] = field(default_factory=dict)
+
+
+Document = Checkout | Order | Coupon | Customer | TokenBook
+D = TypeVar("D", Checkout, Order, Coupon, Customer, TokenBook)
+_KINDS = (Checkout, Order, Coupon, Customer, TokenBook)
+_CODECS: dict[str, TypeAdapter[Any]] = {k.__name__: TypeAdapter(k) for k in _KINDS}
+THE_BOOK = "the"  # its key: a shop has one
 
 _TABLES = """
     CREATE TABLE IF NOT EXISTS documents (kind TEXT, key TEXT, body TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID;
@@ -176,3 +187,5 @@ def _key(document: Document) -> str:
             return document.code.casefold()
         case Customer():
             return document.email
+        case TokenBook():
+            return THE_BOOK
