@@ -13,6 +13,7 @@ from integrations.outbox.transport import OutboxTransport
 from integrations.shopify import platform as shopify_platform
 from integrations.shopify import source as shopify_source
 from integrations.woocommerce import platform as woocommerce_platform
+from integrations.woocommerce import source as woocommerce_source
 
 # Named apart from their packages, which would otherwise be hidden as attributes of this one.
 PLATFORMS: dict[str, Platform] = {
@@ -20,7 +21,7 @@ PLATFORMS: dict[str, Platform] = {
     woocommerce_platform.NAME: woocommerce_platform,
 }
 # Who can be asked what changed; a platform that is missing here is only listened to.
-SOURCES: dict[str, Source] = {shopify_platform.NAME: shopify_source}
+SOURCES: dict[str, Source] = {shopify_platform.NAME: shopify_source, woocommerce_platform.NAME: woocommerce_source}
 TRANSPORTS: dict[str, Callable[[Path, Callable[[], datetime]], MailTransport]] = {"outbox": OutboxTransport}
 
 

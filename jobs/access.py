@@ -163,4 +163,7 @@ def _access(held: Held) -> ShopAccess:
     else:
         base_url, key = shop.url, secrets.get(TokenKind.CONSUMER_KEY, "")
         secret = secrets.get(TokenKind.CONSUMER_SECRET, "")
-    return ShopAccess(shop_id=shop.id, domain=shop.domain, base_url=base_url, key=key, secret=secret)
+    hook_secret = secrets.get(TokenKind.WEBHOOK_SECRET, "")
+    return ShopAccess(
+        shop_id=shop.id, domain=shop.domain, base_url=base_url, key=key, secret=secret, hook_secret=hook_secret
+    )

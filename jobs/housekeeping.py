@@ -17,15 +17,16 @@ from app.models import Erasure, claims
 from app.queues import QueueName, ring
 from app.services import erasing, retention
 from integrations import make_transport
-from jobs import access, facts, reconcile, replays
+from jobs import access, connecting, facts, reconcile, replays
 from jobs import drain as draining
 
 log = get_logger()
 
 
 def drain() -> None:
-    """Carry erasures and replays on, ask shops what changed, renew idle tokens, throw away what is over: an RQ job."""
+    """Connect shops, carry erasures and replays on, ask shops what changed, throw away what is over: an RQ job."""
     until = time.monotonic() + draining.BUDGET
+    connecting.drain(until)
     transport = make_transport(settings().mail_transport, outbox_dir=settings().outbox_dir, now=_now)
     work = draining.Work(
         queue=QueueName.HOUSEKEEPING, model=Erasure, do=_advance, batch=1, before=lambda: forget_mails(transport)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app import clock, log
 from app.config import settings
 from app.db import sessions
-from app.models import Cursor, Delivery, Erasure, Replay, ScheduledStep, Webhook, claims
+from app.models import Connection, Cursor, Delivery, Erasure, OAuthState, Replay, ScheduledStep, Webhook, claims
 from app.queues import QueueName, ring
 from app.services import account, ledger, retention, tokens, watch
 
@@ -37,6 +37,8 @@ RULES = (
     Rule(QueueName.MAIL, lambda session, _now: ledger.is_any_stuck(session)),
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Erasure, now)),
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Replay, now)),
+    Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, OAuthState, now)),
+    Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Connection, now)),  # once a day each
     # Orders and checkouts every quarter of an hour, the rest more rarely: what the source's EVERY says.
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Cursor, now)),
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: retention.is_due(session)),  # once an hour

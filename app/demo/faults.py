@@ -11,6 +11,8 @@ class ApiFaults:
         throttle: so many answers say that too much was asked (Shopify alone).
         fail: so many answers are `fail_status`, and nothing is done.
         lose: so many answers are a 502 though the work was done: a caller cannot know.
+        redirect: so many answers send the caller elsewhere (WooCommerce alone).
+        html: so many answers are a page for people (WooCommerce alone).
         delay: seconds before every answer.
         is_revoked: every key and token is refused.
     """
@@ -19,11 +21,13 @@ class ApiFaults:
     fail: int = 0
     fail_status: int = 503
     lose: int = 0
+    redirect: int = 0
+    html: int = 0
     delay: float = 0.0
     is_revoked: bool = False
 
     def take(self, name: str) -> bool:
-        """Say whether this answer suffers from `throttle`, `fail` or `lose`, and count it."""
+        """Say whether this answer suffers from a counted fault, and count it."""
         left = int(getattr(self, name))
         if left:
             setattr(self, name, left - 1)

@@ -2,7 +2,7 @@
 
 import base64
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import quote, unquote
 
 _WINDOW = 15 * 60  # seconds that a timestamp may be off, and that a nonce is remembered
@@ -15,16 +15,14 @@ class NotSignedError(Exception):
 
 
 class Verifier:
-    """Checks signatures of one key, and remembers nonces.
+    """Checks signatures, and remembers nonces.
 
     Args:
-        key: the consumer key.
-        secret: the consumer secret.
+        secret_of: returns the consumer secret of a consumer key, None where there is no such key.
     """
 
-    def __init__(self, key: str, secret: str) -> None:
-        self._key = key
-        self._secret = secret
+    def __init__(self, secret_of: Callable[[str], str | None]) -> None:
+        self._secret_of = secret_of
         self._nonces: dict[str, float] = {}
 
     def verify(self, method: str, url: str, parameters: Mapping[str, str], now: float) -> None:
@@ -41,13 +39,14 @@ class Verifier:
         """
         if missing := [name for name in _NEEDED if name not in parameters]:
             raise NotSignedError(f"Missing OAuth parameter {', '.join(missing)}")
-        if parameters["oauth_consumer_key"] != self._key:
+        secret = self._secret_of(parameters["oauth_consumer_key"])
+        if secret is None:
             raise NotSignedError("Consumer key is invalid.")
         algorithm = _ALGORITHMS.get(parameters["oauth_signature_method"])
         if algorithm is None:
             raise NotSignedError("Invalid signature - signature method is invalid.")
         expected = base64.b64encode(
-            hmac.digest(f"{self._secret}&".encode(), _base_string(method, url, parameters).encode(), algorithm)
+            hmac.digest(f"{secret}&".encode(), _base_string(method, url, parameters).encode(), algorithm)
         )
         given = unquote(parameters["oauth_signature"].replace(" ", "+"))
         if not hmac.compare_digest(expected, given.encode()):

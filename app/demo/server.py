@@ -47,8 +47,8 @@ def create_app(config: DemoConfig, fakes: Fakes | None = None) -> Flask:
     app.extensions["cartwheel_demo"] = fakes
     app.context_processor(lambda: {"config": config, "shops": fakes.shops, "now": fakes.clock.now()})
     for pages in (
-        control_pages(fakes), storefront_pages(fakes), fakes.shopify_api.blueprint(), fakes.woocommerce_api.blueprint(),
-        back_office(fakes),
+        control_pages(fakes), storefront_pages(fakes), fakes.shopify_api.blueprint(),
+        *fakes.woocommerce_api.blueprints(), back_office(fakes),
     ):  # fmt: skip
         app.register_blueprint(pages)
     app.register_error_handler(404, _missing)

@@ -171,6 +171,11 @@ class Store:
         with self.lock:
             return self._db.execute("SELECT 1 FROM counters WHERE name = ?", (name,)).fetchone() is not None
 
+    def forget(self, name: str) -> None:
+        """Take back what was noted."""
+        with self.lock:
+            self._db.execute("DELETE FROM counters WHERE name = ?", (name,))
+
     def close(self) -> None:
         """Let the file go."""
         with self.lock:

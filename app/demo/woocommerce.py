@@ -1,5 +1,6 @@
 """Lamp Loft, on a pretend WooCommerce with our companion plugin: its webhooks, with all that makes real ones hard."""
 
+import itertools
 import random
 from dataclasses import replace
 from functools import partial
@@ -13,11 +14,13 @@ from app.demo.coupons import percent_of
 from app.demo.shop import Shop
 from app.demo.store import Checkout, Customer, Order, Store
 from app.demo.webhook import WOO_MANNERS, Job, Outgoing, SignedWebhook
-from app.demo.woocommerce_bodies import checkout_body, customer_body, order_body
+from app.demo.woocommerce_bodies import VERSION, Body, checkout_body, customer_body, order_body
 from app.demo.woocommerce_hooks import Hook
 
 TOPICS = ("order.created", "order.updated", "customer.created", "checkout.updated")
 GONE = {"code": "woocommerce_rest_invalid_id", "message": "Invalid ID.", "data": {"status": 404}}
+HIDDEN = {"code": "woocommerce_rest_cannot_view", "message": "Sorry, you cannot view this resource.",
+          "data": {"status": 403}}  # fmt: skip
 _PING_DELAY = 3.0  # seconds after the start, when Cartwheel is up as well
 
 
@@ -25,7 +28,8 @@ class WooShop(Shop):
     """The pretend WooCommerce shop.
 
     A body is built when it is delivered, from what the shop knows then; deliveries of one object that still wait merge;
-    a failed one is lost. `delays` are the seconds between which each delivery waits for WP-Cron.
+    a failed one is lost. `delays` are the seconds between which each delivery waits for WP-Cron. A quiet shop delivers only
+    when somebody visits it. Where the owner of the webhooks lost the right to see things, an error is delivered, signed.
     """
 
     def __init__(
@@ -37,23 +41,48 @@ class WooShop(Shop):
         store: Store,
     ) -> None:
         super().__init__(catalogue, config, clock, sender, store)
+        self.hooks: dict[int, Hook] = {}
+        self._hook_numbers = itertools.count(1)
         target = config.cartwheel_url + config.woo_connection_path
-        self.hooks = {
-            number: Hook(number, topic, f"{self.home_url}/", target, config.woo_webhook_secret)
-            for number, topic in enumerate(TOPICS, 1)
-        }
+        for topic in TOPICS if config.woo_connection_path else ():
+            self.add_hook(topic, target, config.woo_webhook_secret)
+        self.plugins = {"woocommerce": VERSION, "cartwheel": "1.0.0"}
+        self.settings: dict[str, dict[str, str]] = {
+            "general": {"woocommerce_store_address": "Rua das Flores 27", "woocommerce_store_city": "Lisboa",
+                        "woocommerce_store_postcode": "1200-195", "woocommerce_default_country": "PT"},
+            "email": {"woocommerce_email_from_address": "hello@lamp-loft.example"},
+        }  # fmt: skip
+        self.binned: set[int] = set()  # products
+        self.owner_lost_rights = False
+        self.is_quiet = False
+        self._waiting: list[Job] = []
         self.delays = (0.2, 1.2)
         self._dice = random.Random()
 
+    @property
+    def has_companion(self) -> bool:
+        """Whether our plugin is active."""
+        return "cartwheel" in self.plugins
+
+    def add_hook(self, topic: str, target: str, secret: str) -> Hook:
+        """Put a webhook into the shop's settings."""
+        number = next(self._hook_numbers)
+        self.hooks[number] = Hook(number, topic, f"{self.home_url}/", target, secret)
+        return self.hooks[number]
+
+    def visit(self) -> None:
+        """Let the queue of a quiet shop go on, as any request to it does."""
+        waiting, self._waiting = self._waiting, []
+        for job in waiting:
+            self.sender.submit(job)
+
     def checkout_webhook(self, checkout: Checkout, topic: str = "") -> SignedWebhook:
         """Make a webhook about this state of a checkout; nothing is sent."""
-        percent = percent_of(self.store, checkout.code, checkout.email, self.clock.now())
-        body = checkout_body(self, checkout, self._account(checkout.email or ""), percent)
-        return self.hook(topic or "checkout.updated").sign(body, self.clock.now())
+        return self.hook(topic or "checkout.updated").sign(self._checkout_body(checkout), self.clock.now())
 
     def order_webhook(self, order: Order, topic: str = "") -> SignedWebhook:
         """Make a webhook about an order; nothing is sent."""
-        body = order_body(self, order, self._account(order.email))
+        body = order_body(self, order, self.account(order.email))
         return self.hook(topic or "order.created").sign(body, self.clock.now())
 
     def hook(self, topic: str) -> Hook:
@@ -64,8 +93,18 @@ class WooShop(Shop):
         """Move an order on: completed, cancelled, refunded, or what a plugin invents."""
         order = replace(order, status=status, updated_at=self.clock.now())
         self.store.put(order)
-        self._touch("order.updated", str(order.id))
+        self._touch("order.deleted" if status == "trash" else "order.updated", str(order.id))
         return order
+
+    def bin_product(self, number: int) -> None:
+        """Move a product to the bin. WooCommerce also says that a coupon of this number is deleted."""
+        self.binned.add(number)
+        for topic in ("product.deleted", "coupon.deleted"):
+            self._touch(topic, str(number))
+
+    def account(self, email: str) -> Customer | None:
+        """Return the account of an address."""
+        return self.store.get(Customer, email.casefold())
 
     def register_customer(self, email: str, first_name: str = "Alice") -> Customer:
         """Open an account in the shop."""
@@ -102,9 +141,10 @@ class WooShop(Shop):
             self._touch("checkout.updated", order.cart_token)
 
     def _touch(self, topic: str, key: str) -> None:
-        """Queue a delivery about an object, unless one is waiting already."""
-        hook = self.hook(topic)
-        if hook.is_active:
+        """Queue a delivery about an object for each webhook of the topic, unless one is waiting already."""
+        if topic == "checkout.updated" and not self.has_companion:
+            return
+        for hook in [hook for hook in self.hooks.values() if hook.topic == topic and hook.is_active]:
             job = Job(
                 build=partial(self._deliver, hook, key),
                 manners=WOO_MANNERS,
@@ -112,18 +152,26 @@ class WooShop(Shop):
                 merge_key=(self.catalogue.key, hook.id, key),
                 delay=self._dice.uniform(*self.delays),
             )
-            self.sender.submit(job)
+            if not self.is_quiet:
+                self.sender.submit(job)
+            elif all(other.merge_key != job.merge_key for other in self._waiting):
+                self._waiting.append(job)
 
     def _deliver(self, hook: Hook, key: str) -> SignedWebhook:
-        """Build a delivery from what the shop knows now; a validly signed error where the object is gone."""
-        resource = hook.topic.partition(".")[0]
+        """Build a delivery from what the shop knows now; a validly signed error where the object is gone or hidden."""
+        resource, _, event = hook.topic.partition(".")
+        if self.owner_lost_rights:
+            return hook.sign(HIDDEN, self.clock.now())
+        if event == "deleted":
+            return hook.sign({"id": int(key)}, self.clock.now())
         if resource == "order" and (order := self.store.get(Order, key)):
-            return self.order_webhook(order, hook.topic)
+            return hook.sign(order_body(self, order, self.account(order.email)), self.clock.now())
         if resource == "checkout" and (checkout := self.store.get(Checkout, key)):
-            return self.checkout_webhook(checkout)
+            return hook.sign(self._checkout_body(checkout), self.clock.now())
         if resource == "customer" and (customer := self.store.get(Customer, key)):
             return hook.sign(customer_body(self, customer), self.clock.now())
         return hook.sign(GONE, self.clock.now())
 
-    def _account(self, email: str) -> Customer | None:
-        return self.store.get(Customer, email.casefold())
+    def _checkout_body(self, checkout: Checkout) -> Body:
+        percent = percent_of(self.store, checkout.code, checkout.email, self.clock.now())
+        return checkout_body(self, checkout, self.account(checkout.email or ""), percent)

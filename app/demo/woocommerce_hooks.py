@@ -26,6 +26,16 @@ class Hook:
     failures: int = 0
     is_active: bool = True
 
+    @property
+    def name(self) -> str:
+        """The name in the shop's settings."""
+        return f"Cartwheel: {self.topic}"
+
+    @property
+    def status(self) -> str:
+        """The shop's word for whether it delivers."""
+        return "active" if self.is_active else "disabled"
+
     def sign(self, body: object, now: datetime) -> SignedWebhook:
         """Make one delivery. Only the body is signed, and the delivery id tells no more than webhook and second."""
         raw = json.dumps(body, separators=(",", ":")).replace("/", "\\/").encode()  # as PHP spells it

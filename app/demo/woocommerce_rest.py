@@ -1,40 +1,40 @@
 """The pretend WooCommerce's REST API: coupons, and what a connection looks at."""
 
-import json
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, request
 
-from app.demo.faults import ApiFaults
-from app.demo.oauth import NotSignedError, Verifier
 from app.demo.store import Coupon
 from app.demo.woocommerce import WooShop
 from app.demo.woocommerce_bodies import VERSION, gmt, links, local
-
-_LIST_LIMIT = 100  # `per_page` at the most
-
-
-class RestError(Exception):
-    """An answer that is WooCommerce's JSON error."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
+from app.demo.woocommerce_desk import Desk, Instead, RestError, answer, listed, refusal
+from app.demo.woocommerce_hook_rest import hook_routes
+from app.demo.woocommerce_keys import Keyring, approval_pages
+from app.demo.woocommerce_lists import list_routes
 
 
 class RestApi:
-    """The endpoints under /wp-json/. `faults` is for tests."""
+    """The endpoints under /wp-json/, and the page that hands out their keys. `faults` is for tests."""
 
     def __init__(self, shop: WooShop) -> None:
         self.shop = shop
-        self.faults = ApiFaults()
-        self._verifier = Verifier(shop.config.woo_consumer_key, shop.config.woo_consumer_secret)
+        self.keyring = Keyring(shop.config, shop.store)
+        self.desk = Desk(shop, self.keyring)
+        self.faults = self.desk.faults
+
+    def blueprints(self) -> list[Blueprint]:
+        """Make all routes."""
+        all_of_it = [
+            self.blueprint(), hook_routes(self.shop, self.desk), list_routes(self.shop, self.desk),
+            approval_pages(self.keyring),
+        ]  # fmt: skip
+        for routes in all_of_it:
+            routes.register_error_handler(RestError, refusal)
+            routes.register_error_handler(Instead, lambda instead: instead.response)
+        return all_of_it
 
     def blueprint(self) -> Blueprint:
         """Make the routes, under the shop's own path."""
@@ -44,67 +44,52 @@ class RestApi:
         routes.post("/wc/v3/coupons")(self._create)
         routes.get("/wc/v3/coupons")(self._list)
         routes.get("/wc/v3/coupons/<int:number>")(self._one)
-        routes.register_error_handler(RestError, _refusal)
         return routes
 
     def _index(self) -> Response:
         """Describe the site to anybody."""
-        home, namespaces = self.shop.home_url, ["wp/v2", "wc/v3", "wc/store/v1", "cartwheel/v1"]
+        self.shop.visit()
+        self.desk.suffer()
+        home, namespaces = self.shop.home_url, ["wp/v2", "wc/v3", "wc/store/v1"]
+        if self.shop.has_companion:
+            namespaces.append("cartwheel/v1")
         zone = self.shop.catalogue.timezone
-        return _json(
+        return answer(
             {"name": self.shop.catalogue.name, "url": home, "home": home, "gmt_offset": "0", "timezone_string": zone,
              "namespaces": namespaces}
         )  # fmt: skip
 
     def _system_status(self) -> Response:
-        self._check("woocommerce_rest_cannot_view", "Sorry, you cannot list resources.")
+        self.desk.check("woocommerce_rest_cannot_view", "Sorry, you cannot list resources.")
         environment = {"home_url": self.shop.home_url, "site_url": self.shop.home_url, "version": VERSION,
                        "wp_version": "6.9.7", "language": self.shop.catalogue.locale, "wp_cron": True}  # fmt: skip
         settings = {"currency": self.shop.catalogue.currency, "currency_symbol": "&euro;", "HPOS_enabled": True}
-        return _json({"environment": environment, "settings": settings})
+        plugins = [{"plugin": f"{name}/{name}.php", "version": version} for name, version in self.shop.plugins.items()]
+        return answer({"environment": environment, "settings": settings, "active_plugins": plugins})
 
     def _create(self) -> Response:
-        self._check("woocommerce_rest_cannot_create", "Sorry, you are not allowed to create resources.")
+        self.desk.check("woocommerce_rest_cannot_create", "Sorry, you are not allowed to create resources.")
         wanted = request.get_json(force=True, silent=True)
         if not isinstance(wanted, dict):
             raise RestError(400, "rest_invalid_json", "Invalid JSON body passed.")
         with self.shop.store.lock:
             coupon = self._read(wanted)
             self.shop.store.put(coupon)
-        if self.faults.take("lose"):
-            return Response("<html><h1>502 Bad Gateway</h1></html>", 502)
-        return _json(self._body(coupon), 201)
+        return self.desk.lost() or answer(self._body(coupon), 201)
 
     def _list(self) -> Response:
-        self._check("woocommerce_rest_cannot_view", "Sorry, you cannot list resources.")
+        self.desk.check("woocommerce_rest_cannot_view", "Sorry, you cannot list resources.")
         code = request.args.get("code")
         coupons = self.shop.store.all(Coupon)
         found = [each for each in coupons if code is None or each.code == code.casefold()]
-        answer = _json([self._body(each) for each in sorted(found, key=lambda c: -c.id)[:_LIST_LIMIT]])
-        answer.headers["X-WP-Total"] = str(len(found))
-        answer.headers["X-WP-TotalPages"] = "1"
-        return answer
+        return listed([self._body(each) for each in sorted(found, key=lambda c: -c.id)])
 
     def _one(self, number: int) -> Response:
-        self._check("woocommerce_rest_cannot_view", "Sorry, you cannot view this resource.")
+        self.desk.check("woocommerce_rest_cannot_view", "Sorry, you cannot view this resource.")
         for coupon in self.shop.store.all(Coupon):
             if coupon.id == number:
-                return _json(self._body(coupon))
+                return answer(self._body(coupon))
         raise RestError(404, "woocommerce_rest_shop_coupon_invalid_id", "Invalid ID.")
-
-    def _check(self, code: str, message: str) -> None:
-        """Let the faults of the day happen, then check the signature. Basic authentication is off over http."""
-        time.sleep(self.faults.delay)
-        if self.faults.take("fail"):
-            raise RestError(self.faults.fail_status, "fault", "The shop has a bad day.")
-        parameters = dict(parse_qsl(request.query_string.decode(), keep_blank_values=True))  # PHP keeps the last
-        if self.faults.is_revoked or not any(name.startswith("oauth_") for name in parameters):
-            raise RestError(401, code, message)
-        url = self.shop.config.shops_url + request.path  # the shop's own spelling of its host, whatever was called
-        try:
-            self._verifier.verify(request.method, url, parameters, _real_time())
-        except NotSignedError as exc:
-            raise RestError(401, "woocommerce_rest_authentication_error", str(exc)) from exc
 
     def _read(self, wanted: Mapping[str, Any]) -> Coupon:
         code = str(wanted.get("code") or "").strip().lower()
@@ -161,15 +146,3 @@ def _percent(amount: object) -> float:
     if not 0 < percent <= 100:
         raise RestError(400, "coupon_invalid_amount", "Invalid discount amount.")
     return percent
-
-
-def _refusal(error: RestError) -> Response:
-    return _json({"code": error.code, "message": str(error), "data": {"status": error.status}}, error.status)
-
-
-def _json(body: object, status: int = 200) -> Response:
-    return Response(json.dumps(body).replace("/", "\\/"), status, content_type="application/json; charset=UTF-8")
-
-
-def _real_time() -> float:
-    return time.time()  # noqa: TID251  (a shop's server has its own clock; signatures use real time, not the demo's)

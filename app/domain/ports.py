@@ -35,6 +35,7 @@ class ShopAccess:
     base_url: str
     key: str  # WooCommerce consumer key; empty on Shopify
     secret: str  # WooCommerce consumer secret or Shopify access token
+    hook_secret: str = ""  # what the secrets of a WooCommerce shop's webhooks are made from
 
     def __repr__(self) -> str:
         return f"ShopAccess(shop_id={self.shop_id})"

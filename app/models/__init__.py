@@ -1,6 +1,7 @@
 """The tables, one file per noun, each with its own queries."""
 
 from app.models.base import NO_SHOP, Base
+from app.models.connection import Connection, OAuthState, Phase
 from app.models.cursor import Cursor
 from app.models.customer import ConsentRow, Customer, CustomerIdentity, Suppression
 from app.models.delivery import Coupon, CouponState, Delivery, DeliveryState
@@ -21,6 +22,7 @@ __all__ = [
     "AuditRow",
     "Base",
     "Checkout",
+    "Connection",
     "ConsentRow",
     "ConsentWrite",
     "Coupon",
@@ -48,10 +50,12 @@ __all__ = [
     "Heartbeat",
     "Link",
     "MailRules",
+    "OAuthState",
     "OptIn",
     "OptInState",
     "Order",
     "OrderLine",
+    "Phase",
     "Preference",
     "Product",
     "PurchaseMark",

@@ -11,14 +11,16 @@ from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, abort
 
+from app import clock
 from app.config import settings
-from app.db import engine
+from app.db import engine, sessions
 from app.domain.errors import BadPayload
 from app.domain.json_input import is_too_deep
 from app.domain.ports import Envelope, Platform
 from app.log import get_logger
 from app.models.base import NO_SHOP
 from app.queues import QueueName, ring_soon
+from app.services import connections
 from app.web.directory import KnownShop, directory
 from app.web.guards import Guard, guarded
 from app.web.inbox import inbox
@@ -59,7 +61,8 @@ def woocommerce(connection_id: str) -> ResponseReturnValue:
     if shop is None:
         return _answer("woocommerce", 404)
     if woocommerce_verify.is_ping(request.headers.get("Content-Type", ""), body):
-        return _answer("woocommerce", 200)  # unsigned by nature; it needs exactly 200, and nothing is stored
+        _note_ping(shop)
+        return _answer("woocommerce", 200)  # unsigned by nature; it needs exactly 200, and its content is not kept
     if not platform.is_authentic(headers, body, shop.secrets):
         return _answer("woocommerce", 401)
     try:
@@ -130,6 +133,12 @@ def _accept(platform: Platform, shop: KnownShop | None, envelope: Envelope, body
     if inbox(engine()).store(row) and shop is not None:
         ring_soon(QueueName.INBOX)
     return _answer(platform.NAME, 200)
+
+
+def _note_ping(shop: KnownShop) -> None:
+    """Note that the shop tried our address, for the page that connects it."""
+    with sessions().begin() as session:
+        connections.heard(session, shop.id, now=clock.now(session))
 
 
 def _answer(platform: str, status: int) -> Response:

@@ -1,1 +1,1 @@
-"""The ways a shop becomes ours: Shopify's managed install, and its older authorization-code grant."""
+"""The ways a shop becomes ours: Shopify's managed install and its older grant, WooCommerce's approval."""

@@ -1,0 +1,137 @@
+"""Lists of a shop: what changed since, page by page, in our words.
+
+Orders and products are read by the time of their last change. A page is asked for by that time, not by its number: what
+changes meanwhile moves to the end of the list, and everything behind it one place forward, past a reader who counts pages.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from app.domain.errors import BadPayload
+from app.domain.events import Event
+from app.domain.polling import Count, Kind, Page
+from app.domain.ports import ShopAccess
+from integrations.http import dig
+from integrations.woocommerce.normalise import normalise
+from integrations.woocommerce.rest import LARGEST_PAGE, Params, RestClient, failed
+
+PER_PAGE = 50  # an order has up to 20 kB, and a lease is a minute
+_SECOND = timedelta(seconds=1)
+_MOST_UNREAD = 20
+_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+_DRAFT = "checkout-draft"
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """How a kind is listed: its path, the topic that its objects are translated as, and what else to ask with."""
+
+    path: str
+    topic: str
+    params: Mapping[str, str]
+
+
+_LISTS: Final[Mapping[Kind, _List]] = {
+    Kind.ORDERS: _List("orders", "order.updated", {"status": "any"}),
+    Kind.PRODUCTS: _List("products", "product.updated", {}),
+    Kind.CUSTOMERS: _List("customers", "customer.updated", {"orderby": "id"}),
+}
+
+
+def changed_since(access: ShopAccess, kind: Kind, since: datetime | None, cursor: str | None) -> Page:
+    """Return a page of what changed, as the port says."""
+    read = _by_number if kind is Kind.CUSTOMERS else _by_change
+    with RestClient(access) as shop:
+        return read(shop, _LISTS[kind], since, cursor)
+
+
+def count(access: ShopAccess, kind: Kind, since: datetime | None) -> Count | None:
+    """Return how many there are; a draft of the checkout is no order. Customers cannot be counted by their beginning."""
+    if kind is Kind.CUSTOMERS and since is not None:
+        return None
+    listed = _LISTS[kind]
+    params: dict[str, Any] = {**listed.params, **_after("after", since)}
+    with RestClient(access) as shop:
+        total = _total(shop, listed.path, params)
+        drafts = _total(shop, listed.path, {**params, "status": _DRAFT}) if kind is Kind.ORDERS else 0
+    return None if total is None else Count(number=max(0, total - (drafts or 0)))
+
+
+def _by_change(shop: RestClient, listed: _List, since: datetime | None, cursor: str | None) -> Page:
+    """Read what changed after a time; the cursor is that time, and a page number for the case that one second is longer."""
+    bound, number = _read_cursor(cursor) if cursor else ((since or _BEGINNING) - _SECOND, 1)
+    params = {**listed.params, "orderby": "modified", "order": "asc", "page": number, **_after("modified_after", bound)}
+    rows = _rows(shop, listed.path, params)
+    if len(rows) < PER_PAGE:
+        return _page(listed.topic, rows, None)
+    last = _changed_at(rows[-1])
+    # The bound is exclusive and in whole seconds, so the last second is asked for again, in full.
+    reached = last - _SECOND if last else bound
+    following = (reached, 1) if reached > bound else (bound, number + 1)
+    return _page(listed.topic, rows, f"{following[0].isoformat()}|{following[1]}")
+
+
+def _by_number(shop: RestClient, listed: _List, since: datetime | None, cursor: str | None) -> Page:
+    """Read the newest first, until those that were there at `since`: customers cannot be asked for by their last change.
+
+    Who comes meanwhile moves everybody one place back, so some are read twice and nobody is left out.
+    """
+    number = int(cursor) if cursor else 1
+    rows = _rows(shop, listed.path, {**listed.params, "order": "desc", "page": number})
+    made = [at for row in rows if (at := _instant(dig(row, "date_created_gmt"))) is not None]
+    is_over = len(rows) < PER_PAGE or (since is not None and bool(made) and min(made) < since)
+    return _page(listed.topic, rows, None if is_over else str(number + 1))
+
+
+def _page(topic: str, rows: list[Any], following: str | None) -> Page:
+    events: list[Event] = []
+    unread: list[str] = []
+    for row in rows:
+        at = _changed_at(row) or _BEGINNING
+        try:
+            events += normalise(topic, row, at=at)
+        except BadPayload as exc:
+            unread.append(f"{topic.partition('.')[0]} {_plain(dig(row, 'id'))}: {exc}"[:200])
+    return Page(events=tuple(events), objects=len(rows), next=following, unread=tuple(unread[:_MOST_UNREAD]))
+
+
+def _rows(shop: RestClient, path: str, params: Params) -> list[Any]:
+    answer = shop.get(path, {**params, "per_page": PER_PAGE}, largest=LARGEST_PAGE)
+    if answer.status != 200 or not isinstance(answer.body, list):
+        raise failed(answer)
+    return answer.body
+
+
+def _total(shop: RestClient, path: str, params: Params) -> int | None:
+    """Return how many a list has, None where the shop's front strips the header that says it, or the status is unknown."""
+    answer = shop.get(path, {**params, "per_page": 1, "_fields": "id"})
+    if answer.status not in {200, 400}:
+        raise failed(answer)
+    said = answer.headers.get("x-wp-total", "")
+    return int(said) if said.isdecimal() else None
+
+
+def _after(name: str, at: datetime | None) -> dict[str, Any]:
+    return {name: at, "dates_are_gmt": True} if at else {}
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, int]:
+    bound, _, number = cursor.partition("|")
+    return datetime.fromisoformat(bound), int(number)
+
+
+def _changed_at(row: object) -> datetime | None:
+    return _instant(dig(row, "date_modified_gmt")) or _instant(dig(row, "date_created_gmt"))
+
+
+def _instant(value: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(value)).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _plain(value: object) -> str:
+    return str(value) if isinstance(value, int) else "without an id"
