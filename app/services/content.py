@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app import crypto
 from app.domain.events import Line
-from app.domain.mailing import Because, CouponFacts, MailContent, Sender
+from app.domain.mailing import Because, CouponFacts, MailContent, OrderFacts, Sender
 from app.flows.vocabulary import SubjectKey
 from app.models import Checkout, Coupon, Customer, Delivery, Enrollment, Order, OrderLine, Product, Shop
 
@@ -139,8 +139,15 @@ def _draft(row: Any, lines: list[Line], pictures: dict[tuple[int, str], str], pu
         unsubscribe_url=f"{public_url}/u/{unsubscribe_token(delivery)}",
         because=_BECAUSE[row.Enrollment.subject_key],
     )
+    if order:
+        content = replace(content, order=_order(order, content))
     button_url = checkout.recovery_url if checkout else None
     return Draft(delivery=delivery, shop=shop, coupon=row.Coupon, button_url=button_url or shop.url, content=content)
+
+
+def _order(order: Order, content: MailContent) -> OrderFacts:
+    placed_at = order.placed_at or order.started_at
+    return OrderFacts(number=order.number, placed_at=placed_at, lines=content.lines, total_minor=order.total_minor)
 
 
 def _with_picture(line: Line, shop_id: int, pictures: dict[tuple[int, str], str]) -> Line:

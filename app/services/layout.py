@@ -15,13 +15,25 @@ from dataclasses import dataclass
 from functools import lru_cache
 from html.parser import HTMLParser
 
-import nh3
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 from mjml import mjml2html
 
 from app.domain.errors import CartwheelError
-from app.services.liquid import TEMPLATES
+from app.services.cleaning import BLOCKS, clean_html
+from app.services.look import Look
+from app.services.shown import (
+    ButtonShown,
+    CouponShown,
+    LinksShown,
+    ParcelShown,
+    PictureShown,
+    Shown,
+    StarsShown,
+    TableShown,
+    WordsShown,
+)
+from app.services.texts import TEMPLATES
 
 SIZE_LIMIT = 90_000  # bytes of HTML; Gmail cuts off at about 102 kB
 # Invisible characters behind the preheader, so that the mailbox's list does not show the mail's first lines after it.
@@ -35,13 +47,6 @@ _STYLES = {
     "ol": "margin:0 0 10px;padding:0 22px;text-align:{start};",
     "li": "margin:0 0 4px;",
 }
-_ALLOWED = nh3.Cleaner(
-    tags={*_STYLES, "a", "b", "strong", "i", "em", "br", "bdi", "hr"},
-    attributes={"a": {"href"}},
-    url_schemes={"http", "https", "mailto"},
-    url_relative="deny",
-    link_rel=None,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,49 +62,24 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One line of the cart as it is shown; `initial` stands in the place of a picture that is not there."""
-
-    title: str
-    note: str
-    price: str
-    initial: str
-    image_url: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CouponBox:
-    """A coupon as it is shown; `before`, `price` and `after` are one sentence, in which the price is bold."""
-
-    code: str
-    until: str
-    before: str
-    price: str
-    after: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MailPage:
-    """A mail before it is HTML or text; all strings are plain text, but `intro` and `outro` are untrusted HTML."""
+    """A mail before it is HTML or text; all strings are plain text, but the words among the blocks are untrusted HTML."""
 
     script: Script
+    look: Look
     subject: str
     preheader: str
     shop_name: str
     shop_url: str | None
+    logo_url: str | None
+    logo_width: int
     postal_address: str
-    intro: str
-    items: tuple[Item, ...]
-    more: str
-    subtotal_label: str
-    subtotal: str
-    coupon: CouponBox | None
-    button_label: str
-    button_url: str
-    outro: str
+    blocks: tuple[Shown, ...]
+    signature: str
     reason: str
     unsubscribe_label: str
     unsubscribe_url: str
+    test_note: str
 
 
 @lru_cache(maxsize=1)
@@ -115,49 +95,97 @@ def html_part(mail: MailPage) -> str:
     Raises:
         CartwheelError: the mail would be larger than 90 kB.
     """
-    intro, outro = _styled(mail.intro, mail.script), _styled(mail.outro, mail.script)
-    html = frame().render(mail=mail, script=mail.script, padding=_PADDING, intro=intro, outro=outro)
+    html = frame().render(frame_values(mail))
     size = len(html.encode())
     if size > SIZE_LIMIT:
         raise CartwheelError(f"The mail would have {size // 1000} kB. Mailboxes cut off at 102: shorten its text.")
     return html
 
 
+def frame_values(mail: MailPage) -> dict[str, object]:
+    """Return what the frame is filled with."""
+    blocks = [_Cleaned(_styled(b.html, mail), b.is_quiet) if isinstance(b, WordsShown) else b for b in mail.blocks]
+    logo: str | Markup = mail.shop_name
+    if mail.logo_url:
+        logo = _LOGO.format(url=mail.logo_url, name=mail.shop_name, width=mail.logo_width)
+    return {
+        "mail": mail, "script": mail.script, "look": mail.look, "padding": _PADDING, "blocks": blocks, "logo": logo,
+    }  # fmt: skip
+
+
 def text_part(mail: MailPage) -> str:
     """Return the plain text part."""
-    blocks = [mail.shop_name, _plain(mail.intro)]
-    if mail.items:
-        lines = [f"- {item.title}{f' ({item.note})' if item.note else ''}: {item.price}" for item in mail.items]
-        lines += [f"- {mail.more}"] if mail.more else []
-        blocks.append("\n".join([*lines, f"{mail.subtotal_label}: {mail.subtotal}"]))
-    if coupon := mail.coupon:
-        blocks.append(f"{coupon.until}:\n\n    {coupon.code}\n\n{coupon.before}{coupon.price}{coupon.after}")
-    blocks += [f"{mail.button_label}:\n{mail.button_url}", _plain(mail.outro)]
+    parts = [mail.test_note, mail.shop_name, *map(_text_of, mail.blocks), mail.signature]
     way_out = f"{mail.unsubscribe_label}: {mail.unsubscribe_url}"
     foot = ("-- ", mail.shop_name, mail.postal_address, mail.reason, way_out)
-    blocks.append("\n".join(line for line in foot if line))
-    return "\n\n".join(block for block in blocks if block) + "\n"
+    parts.append("\n".join(line for line in foot if line))
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
-@lru_cache(maxsize=128)  # both parts of a mail ask for it
-def _clean(rich: str) -> str:
-    return _ALLOWED.clean(rich).strip()
+_LOGO = Markup(
+    '<img src="{url}" alt="{name}" width="{width}" style="display:inline-block;width:{width}px;max-width:100%;'
+    'height:auto;border:0;vertical-align:middle;" />'
+)
 
 
-def _styled(rich: str, script: Script) -> Markup:
+@dataclass(frozen=True, slots=True)
+class _Cleaned:
+    """Words that are safe, with styles on their tags."""
+
+    html: Markup
+    is_quiet: bool
+    kind: str = "words"
+
+
+def _text_of(block: Shown) -> str:
+    match block:
+        case WordsShown():
+            text = _plain(block.html)
+        case TableShown():
+            text = _table(block)
+        case PictureShown():
+            text = " ".join(part for part in (block.alt, block.link and f"({block.link})") if part)
+        case CouponShown():
+            text = f"{block.until}:\n\n    {block.code}\n\n{block.before}{block.price}{block.after}"
+        case ButtonShown():
+            text = f"{block.label}:\n{block.url}"
+        case ParcelShown():
+            text = f"{block.label}: {block.number}" + (f"\n{block.url}" if block.url else "")
+        case StarsShown() | LinksShown():
+            text = "\n".join(f"{link.label}: {link.url}" for link in block.links)
+    return text
+
+
+def _table(table: TableShown) -> str:
+    lines = [table.heading] if table.heading else []
+    for item in table.items:
+        lines.append(f"- {item.title}{f' ({item.note})' if item.note else ''}: {item.price}")
+        if item.url:
+            lines.append(f"  {item.url}")
+    lines += [f"- {table.more}"] if table.more else []
+    return "\n".join([*lines, f"{table.sum_label}: {table.sum}"] if table.sum_label else lines)
+
+
+def _styled(rich: str, mail: MailPage) -> Markup:
     """Return what is left of the HTML after cleaning, with styles on its tags: some mailboxes drop style sheets."""
+    script = mail.script
 
     def tag(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return f'<a style="color:{mail.look.link};text-decoration:underline;" '
         return f'<{match[1]} style="{_STYLES[match[1]].format(serif=script.serif, start=script.start)}">'
 
-    # After cleaning these tags carry no attributes, and no other "<" is left in the text.
-    return Markup(re.sub(rf"<({'|'.join(_STYLES)})>", tag, _clean(rich)))  # noqa: S704  (cleaned)
+    # After cleaning these tags carry no attributes but the link's, and no other "<" is left in the text.
+    return Markup(_TAG.sub(tag, clean_html(rich)))  # noqa: S704  (cleaned)
+
+
+_TAG = re.compile(rf"<({'|'.join(sorted(BLOCKS))})>|<a ")
 
 
 def _plain(rich: str) -> str:
     """Return the HTML as text: blocks apart by an empty line, the items of a list one below the other."""
     reader = _PlainText()
-    reader.feed(_clean(rich))
+    reader.feed(clean_html(rich))
     reader.close()
     paragraphs = (" ".join(part.split()) for part in "".join(reader.parts).split("\n"))
     return "\n\n".join(part for part in paragraphs if part).replace("\n\n- ", "\n- ")
@@ -175,7 +203,7 @@ class _PlainText(HTMLParser):
         """Begin a line at a block; remember where a link goes."""
         if tag == "a":
             self._href = dict(attrs).get("href") or ""
-        elif tag in _STYLES or tag == "br":
+        elif tag in BLOCKS or tag == "br":
             self.parts.append("\n- " if tag == "li" else "\n")
 
     def handle_endtag(self, tag: str) -> None:
@@ -183,7 +211,7 @@ class _PlainText(HTMLParser):
         if tag == "a" and self._href:
             self.parts.append(f" ({self._href})")
             self._href = ""
-        elif tag in _STYLES:
+        elif tag in BLOCKS:
             self.parts.append("\n")
 
     def handle_data(self, data: str) -> None:

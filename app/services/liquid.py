@@ -4,26 +4,23 @@ python-liquid stops endless loops and long outputs by itself, but nothing inside
 filters made 100 MB in 0.4 s. So only filters whose result is about as long as their input are there, and each of them
 refuses a long result.
 
-The texts that we ship lie in templates/email/<flow>/<step>/<locale>/{subject,preheader,body}.liquid. A body is HTML;
-what follows its <hr> stands below the button.
+The texts that we ship are in app/services/texts.py.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, wraps
-from pathlib import Path
 
-from babel import Locale
 from liquid import Environment
 from liquid.exceptions import LiquidError, LiquidValueError
+from liquid.filter import string_filter
 from liquid.static_analysis import Variable
 from liquid.template import BoundTemplate
 from liquid.undefined import FalsyStrictUndefined
 
 from app.domain.errors import CartwheelError, Refused
+from app.flows.messages import SOURCE_LIMIT
 
-TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "email"
-SOURCE_LIMIT = 20_000  # characters; the longest text that we ship has 500
 VALUE_LIMIT = 20_000  # characters that one filter may give back
 
 # No include, render, tablerow, increment, decrement, cycle: they load files, lay out tables or keep state.
@@ -31,18 +28,24 @@ TAGS = frozenset({"if", "unless", "case", "for", "break", "continue", "assign", 
 _PLUMBING = frozenset({"content", "output", "illegal"})  # how python-liquid calls text, {{ }} and mistakes
 # No date (it reads the clock), no replace, append, join, split: see above.
 FILTERS = frozenset({
-    "default", "escape", "capitalize", "upcase", "downcase", "strip", "lstrip", "rstrip", "squish", "strip_html",
+    "default", "escape", "capitalize", "upcase", "downcase", "strip", "lstrip", "rstrip", "squish",
     "truncate", "truncatewords", "newline_to_br", "size", "first", "last",
 })  # fmt: skip
+_LINES = ("title", "variant", "quantity", "price")
 VARIABLES = frozenset({
-    "customer.first_name", "shop.name", "shop.url", "shop.reply_to", "cart.count", "cart.others", "cart.subtotal",
-    "cart.line_items", "cart.line_items.title", "cart.line_items.variant", "cart.line_items.quantity",
-    "cart.line_items.price", "coupon.code", "coupon.percent", "coupon.ends", "coupon.ends_on", "coupon.total",
+    "customer.first_name", "shop.name", "shop.url", "shop.reply_to",
+    "cart.count", "cart.others", "cart.subtotal", "cart.line_items", *(f"cart.line_items.{name}" for name in _LINES),
+    "coupon.code", "coupon.percent", "coupon.ends", "coupon.ends_on", "coupon.total",
+    "order.number", "order.placed_on", "order.total", "order.count", "order.others",
+    "order.line_items", *(f"order.line_items.{name}" for name in _LINES),
+    "parcel.company", "parcel.number", "products", "products.title", "products.price",
 })  # fmt: skip
+_TURKIC = frozenset({"az", "tr"})  # i with and without its dot are two letters there, with capitals of their own
 
 
 class _Limited(Environment):
-    loop_iteration_limit = 2_000
+    # A cart shows 20 lines. Times the tags that 20,000 characters hold, this is what the slowest text may cost: 0.3 s.
+    loop_iteration_limit = 200
     output_stream_limit = 100_000  # bytes; a mail may have 90 kB
     local_namespace_limit = 20_000  # bytes
     context_depth_limit = 20
@@ -70,14 +73,15 @@ class Text:
             raise CartwheelError(f"The text {self.name} cannot be filled in: {exc}.") from exc
 
 
-@lru_cache(maxsize=512)
-def parse(source: str, name: str, *, html: bool) -> Text:
+@lru_cache(maxsize=4096)  # a source is its own version: the texts of 1,000 shops stay parsed
+def parse(source: str, name: str, *, html: bool, language: str = "en") -> Text:
     """Parse a text and check that it uses nothing but what is allowed.
 
     Args:
         source: Liquid.
         name: where it stands, such as "abandoned_cart/reminder/en/body".
         html: values are escaped for HTML; subject and preheader are plain text.
+        language: of the text; in Azerbaijani and Turkish `upcase` makes İ of i.
 
     Raises:
         Refused: the text is too long, is not Liquid, or uses something that is not allowed; the message says where.
@@ -85,79 +89,43 @@ def parse(source: str, name: str, *, html: bool) -> Text:
     if len(source) > SOURCE_LIMIT:
         raise Refused(f"The text {name} is longer than {SOURCE_LIMIT} characters. Shorten it.")
     try:
-        template = _environment(html=html).from_string(source)
+        template = _environment(html=html, is_turkic=language in _TURKIC).from_string(source)
         problems = sorted(_problems(template))
     except LiquidError as exc:
-        line = _line(source, exc.token.start_index) if exc.token else 1
-        raise Refused(f"The text {name} has a mistake in line {line}: {exc.message}.") from exc
+        place = _place(source, exc.token.start_index if exc.token else 0)
+        raise Refused(f"The text {name} has a mistake in {place}: {exc.message}.") from exc
     if problems:
         start, problem = problems[0]
-        raise Refused(f"The text {name} has a mistake in line {_line(source, start)}: {problem}")
+        raise Refused(f"The text {name} has a mistake in {_place(source, start)}: {problem}")
     return Text(name, template)
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """The texts of one message in one language."""
-
-    locale: Locale
-    subject: Text
-    preheader: Text
-    body: Text
-
-
-@lru_cache(maxsize=1)
-def shipped() -> dict[tuple[str, str], dict[str, Texts]]:
-    """Return all shipped texts by flow and step, then by locale; the first call of a process reads and parses them.
-
-    Raises:
-        Refused: a text has a mistake.
-    """
-    found: dict[tuple[str, str], dict[str, Texts]] = {}
-    for folder in sorted(body.parent for body in TEMPLATES.glob("*/*/*/body.liquid")):
-        flow, step, tag = folder.parts[-3:]
-        found.setdefault((flow, step), {})[tag] = Texts(
-            locale=Locale.parse(tag, sep="-"),
-            subject=_read(folder / "subject.liquid", html=False),
-            preheader=_read(folder / "preheader.liquid", html=False),
-            body=_read(folder / "body.liquid", html=True),
-        )
-    return found
-
-
-def find(flow: str, step: str, *locales: Locale) -> Texts:
-    """Return the texts in the first of the locales that we have, or its language; English when we have none of them.
-
-    Raises:
-        CartwheelError: there is no such message.
-    """
-    by_locale = shipped().get((flow, step), {})
-    for tag in (*(tag for locale in locales for tag in _wider(locale)), "en"):
-        if tag in by_locale:
-            return by_locale[tag]
-    raise CartwheelError(f"There are no texts for the message {flow}/{step}.")
-
-
-def _wider(locale: Locale) -> Iterator[str]:
-    """Yield zh-Hans-CN, zh-Hans, zh-CN, zh."""
-    language, script, territory = locale.language, locale.script, locale.territory
-    for parts in ((language, script, territory), (language, script), (language, territory), (language,)):
-        if all(parts):
-            yield "-".join(part for part in parts if part)
-
-
-def _read(path: Path, *, html: bool) -> Text:
-    name = "/".join((*path.parts[-4:-1], path.stem))
-    return parse(path.read_text(encoding="utf-8").strip(), name, html=html)
-
-
-@lru_cache(maxsize=2)
-def _environment(*, html: bool) -> _Limited:
+@lru_cache(maxsize=4)
+def _environment(*, html: bool, is_turkic: bool) -> _Limited:
     env = _Limited(autoescape=html, undefined=FalsyStrictUndefined)
     for tag in env.tags.keys() - TAGS - _PLUMBING:
         env.tags.pop(tag)
-    env.filters = {name: _short(name, env.filters[name]) for name in FILTERS}
+    filters = {**env.filters, **(_TURKIC_FILTERS if is_turkic else {})}
+    env.filters = {name: _short(name, filters[name]) for name in FILTERS}
     return env
+
+
+@string_filter
+def _upcase(text: str) -> str:
+    return text.replace("i", "İ").upper()
+
+
+@string_filter
+def _downcase(text: str) -> str:
+    return text.replace("I", "\N{LATIN SMALL LETTER DOTLESS I}").replace("İ", "i").lower()
+
+
+@string_filter
+def _capitalize(text: str) -> str:
+    return str(_upcase(text[:1]) + _downcase(text[1:]))
+
+
+_TURKIC_FILTERS = {"upcase": _upcase, "downcase": _downcase, "capitalize": _capitalize}
 
 
 def _short(name: str, apply: Callable[..., object]) -> Callable[..., object]:
@@ -187,5 +155,5 @@ def _path(variable: Variable) -> str:
     return ".".join(name for name in names if name not in {"first", "last", "size"})
 
 
-def _line(source: str, index: int) -> int:
-    return source.count("\n", 0, index) + 1
+def _place(source: str, index: int) -> str:
+    return f"line {source.count(chr(10), 0, index) + 1}, column {index - source.rfind(chr(10), 0, index)}"

@@ -4,22 +4,28 @@ import re
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from functools import lru_cache
-from gettext import NullTranslations, translation
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, get_timezone_gmt, get_timezone_name
 from babel.numbers import format_currency, format_percent
 
-from app.domain.mailing import MailContent
+from app import catalogues
+from app.domain.mailing import Font, MailContent
 from app.domain.money import to_decimal
 from app.services.layout import Script
-from app.services.liquid import TEMPLATES
 
 _SANS = "-apple-system, BlinkMacSystemFont, Segoe UI, Roboto, Helvetica, Arial, sans-serif"
 _SERIF = "Georgia, DejaVu Serif, Times New Roman, serif"
-# Scripts whose serif faces are not on every machine have one stack for both.
-_STACKS = {"ar": "Tahoma, Arial, sans-serif", "zh": "PingFang SC, Microsoft YaHei, Arial, sans-serif"}
+_ROUNDED = "ui-rounded, Nunito, Quicksand, Trebuchet MS, Segoe UI, sans-serif"
+# Of the words and of the headlines, by the brand kit's font. None is loaded from anywhere.
+FONTS: dict[Font, tuple[str, str]] = {"system": (_SANS, _SERIF), "serif": (_SERIF, _SERIF), "rounded": (_ROUNDED, _ROUNDED)}
+# Scripts whose serif faces are not on every machine have one stack for both, whatever the brand.
+_STACKS = {
+    "ar": "Tahoma, Arial, sans-serif",
+    "zh": "PingFang SC, Microsoft YaHei, Noto Sans CJK SC, Arial, sans-serif",
+    "zh_Hant": "PingFang TC, Microsoft JhengHei, Noto Sans CJK TC, Arial, sans-serif",
+}
 
 
 def warm_up() -> None:
@@ -55,8 +61,10 @@ class Writer:
         self._currency = content.currency
         self._zone = _zone(content.sender.timezone)
         self._is_rtl = words.text_direction == "rtl"
-        self.say = _translations(words).gettext
-        self.say_many = _translations(words).ngettext
+        self._font = content.brand.font
+        translations = catalogues.translations(catalogues.MAILS, words)
+        self.say = translations.gettext
+        self.say_many = translations.ngettext
 
     def money(self, minor: int) -> str:
         """Write an amount in the mail's currency."""
@@ -85,14 +93,16 @@ class Writer:
 
     def script(self) -> Script:
         """Say how the language is set."""
-        stack = _STACKS.get(self.words.language)
+        words = self.words
+        stack = _STACKS.get(f"{words.language}_{words.script}") or _STACKS.get(words.language)
+        sans, serif = (stack, stack) if stack else FONTS[self._font]
         return Script(
-            lang=str(self.words).replace("_", "-"),
+            lang=str(words).replace("_", "-"),
             direction="rtl" if self._is_rtl else "ltr",
             start="right" if self._is_rtl else "left",
             end="left" if self._is_rtl else "right",
-            sans=stack or _SANS,
-            serif=stack or _SERIF,
+            sans=sans,
+            serif=serif,
         )
 
 
@@ -115,7 +125,8 @@ def _moment(at: datetime, zone: tzinfo, locale: Locale) -> str:
     if not name[0].isalpha():  # "+0400": there is no short name for it
         name = get_timezone_gmt(local, width="long", locale=locale)
     time = format_time(local, "short", locale=locale).replace("\u202f", "\xa0")  # many fonts show a box for it
-    return f"{_day(at, zone, locale)}, {time} ({name})"
+    say = catalogues.translations(catalogues.MAILS, locale).gettext
+    return say("%(day)s, %(time)s (%(zone)s)") % {"day": _day(at, zone, locale), "time": time, "zone": name}
 
 
 @lru_cache(maxsize=512)
@@ -133,9 +144,3 @@ def _day_pattern(locale: Locale) -> str:
     pattern = str(locale.date_formats["full"].pattern)
     # "'de' y" and its like would leave a word behind.
     return pattern if "'" in pattern else re.sub(r",? y$|^y年| y(?=[,،])", "", pattern)
-
-
-@lru_cache(maxsize=64)
-def _translations(locale: Locale) -> NullTranslations:
-    """Return the catalogue of the frame's own words; without one they are English."""
-    return translation("email", TEMPLATES / "locale", [str(locale), locale.language], fallback=True)

@@ -3,7 +3,8 @@
 import pytest
 
 from app.domain.errors import CartwheelError, Refused
-from app.services.liquid import SOURCE_LIMIT, find, parse, shipped
+from app.services.liquid import SOURCE_LIMIT, parse
+from app.services.texts import find, shipped
 from app.services.writing import locale_of
 
 VALUES = {
@@ -106,7 +107,7 @@ def test_a_text_is_parsed_once():
 ])  # fmt: skip
 def test_texts_are_looked_up_from_the_narrowest_locale_to_english(monkeypatch, locales, expected):
     by_locale = {tag: tag for tag in ("en", "az", "zh-Hans", "zh-Hant")}
-    monkeypatch.setattr("app.services.liquid.shipped", lambda: {("flow", "step"): by_locale})
+    monkeypatch.setattr("app.services.texts.shipped", lambda: {("flow", "step"): by_locale})
 
     assert find("flow", "step", *(locale_of(tag) for tag in locales)) == expected
 

@@ -2,84 +2,20 @@
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
-from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
 import pytest
-from babel import Locale
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.errors import CartwheelError
-from app.domain.events import Line
-from app.domain.mailing import CouponFacts, MailContent, Sender
-from app.services import liquid
-from app.services.liquid import TEMPLATES, Texts, parse
-from app.services.render import one_line, render, safe_url, warm
+from app.services import texts as shelf
+from app.services.cleaning import one_line, safe_url
+from app.services.render import render, warm
+from app.services.texts import TEMPLATES
+from tests.mail_cast import APRON, COUPON, REMINDER, SPOONS, TEA_AND_TIN, Page, only, own, page
 
-TEA_AND_TIN = Sender(
-    name="Tea & Tin",
-    url="https://teaandtin.example",
-    email="hello@teaandtin.example",
-    reply_to="help@teaandtin.example",
-    postal_address="4 Mill Lane\nPortland, OR 97204",
-    locale="en-US",
-    timezone="America/Los_Angeles",
-)
-APRON = Line(
-    title="Linen apron",
-    quantity=1,
-    price_minor=6200,
-    variant_title="Sage",
-    image_url="https://cdn.example/apron.png?v=1&w=144",
-)
-SPOONS = Line(title="Oak spoon set", quantity=2, price_minor=1100)
-REMINDER = MailContent(
-    flow="abandoned_cart",
-    step="reminder",
-    sender=TEA_AND_TIN,
-    locale="en-US",
-    first_name="Alice",
-    currency="USD",
-    lines=(APRON, SPOONS),
-    subtotal_minor=8400,
-    button_url="https://teaandtin.example/recover?a=1&b=2",
-    unsubscribe_url="https://mail.example/u/TOKEN",
-)
-COUPON = replace(
-    REMINDER,
-    step="coupon",
-    coupon=CouponFacts(code="TIN-7KQ2-10", percent=10, expires_at=datetime(2026, 11, 24, 2, 24, tzinfo=UTC)),
-)
 BOTH = pytest.mark.parametrize("content", [REMINDER, COUPON], ids=["reminder", "coupon"])
-
-
-class Page(HTMLParser):
-    """Reads HTML the way a mailbox does: tags with their attributes, and the words between them."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words = ""
-        self.feed(re.sub(r"<style.*?</style>", "", html, flags=re.DOTALL))
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.words += data
-
-    def all(self, *names: str) -> list[dict[str, str | None]]:
-        return [attrs for tag, attrs in self.tags if tag in names]
-
-
-def page(content: MailContent) -> Page:
-    return Page(render(content).html)
-
-
-def only(line: Line) -> MailContent:
-    return replace(REMINDER, lines=(line,))
 
 
 # What the mails say
@@ -216,14 +152,7 @@ def test_time_is_the_shops_in_the_words_of_the_text(locale, timezone, expected):
     assert f"Yours until {expected}" in render(replace(COUPON, sender=sender, locale=locale)).text
 
 
-def test_a_text_from_right_to_left_turns_the_whole_mail(monkeypatch):
-    arabic = Texts(
-        locale=Locale("ar"),
-        subject=parse("خصم {{ coupon.percent }}٪", "s", html=False),
-        preheader=parse("سلتك هنا", "p", html=False),
-        body=parse("<h1>سلتك هنا</h1>", "b", html=True),
-    )
-    monkeypatch.setattr(liquid, "shipped", lambda: {("abandoned_cart", "coupon"): {"ar": arabic}})
+def test_a_text_from_right_to_left_turns_the_whole_mail():
     mail = render(replace(COUPON, locale="ar-EG"))
 
     assert {"direction:rtl"} == set(re.findall(r"direction: ?\w+", mail.html))
@@ -332,21 +261,16 @@ def test_a_url_that_a_mail_may_not_hold_is_dropped_or_stops_the_mail(url):
         render(replace(REMINDER, unsubscribe_url=url))
 
 
-def test_a_mail_over_90_kb_is_refused(monkeypatch):
-    texts = replace(liquid.find("abandoned_cart", "reminder"), body=parse("<h1>w</h1>" * 1_900, "b", html=True))
-    monkeypatch.setattr(liquid, "shipped", lambda: {("abandoned_cart", "reminder"): {"en": texts}})
-
+def test_a_mail_over_90_kb_is_refused():
     with pytest.raises(CartwheelError, match="kB"):
-        render(REMINDER)
+        render(own("<h1>w</h1>" * 1_900))
 
 
-def test_what_a_text_may_not_hold_is_taken_out(monkeypatch):
+def test_what_a_text_may_not_hold_is_taken_out():
     body = (
         '<h1 onclick="x()">Hi</h1><style>*{}</style><a href="javascript:x()">a</a><a href="https://x.example">b</a><table>'
     )
-    texts = replace(liquid.find("abandoned_cart", "reminder"), body=parse(body, "b", html=True))
-    monkeypatch.setattr(liquid, "shipped", lambda: {("abandoned_cart", "reminder"): {"en": texts}})
-    mail = render(REMINDER)
+    mail = render(own(body))
 
     assert "onclick" not in mail.html
     assert "javascript" not in mail.html
@@ -421,4 +345,4 @@ def test_the_frame_has_no_raw_blocks_inside_text():
 def test_warming_compiles_everything_once():
     warm()
 
-    assert liquid.shipped() is liquid.shipped()
+    assert shelf.shipped() is shelf.shipped()
