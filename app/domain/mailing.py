@@ -86,9 +86,9 @@ class MailContent:
     """Everything that a message's text and layout may show.
 
     `first_name` is raw: the renderer decides whether it is safe to greet with. `locale` is the recipient's. `button_url`
-    is where the mail leads: back to the cart, to the order, to the shop. `lines` are the cart's or the order's. `star_urls` are the five
-    addresses behind one to five stars. `texts` are the shop's own texts of this message, by locale, as they are stored
-    (app/flows/messages.py).
+    is where the mail leads: back to the cart, to the order, to the shop. `lines` are the cart's or the order's.
+    `star_urls` are the five addresses behind one to five stars. `texts` are the shop's own texts of this message, by
+    locale, as they are stored (app/flows/messages.py).
     """
 
     flow: str
