@@ -17,7 +17,7 @@ from app.models import Erasure, claims
 from app.queues import QueueName, ring
 from app.services import erasing, retention
 from integrations import make_transport
-from jobs import access, connecting, facts, reconcile, replays
+from jobs import access, connecting, facts, reconcile, replays, tags
 from jobs import drain as draining
 
 log = get_logger()
@@ -35,6 +35,8 @@ def drain() -> None:
     replays.drain()
     facts.learn()
     access.keep_alive()
+    while tags.write_back() and time.monotonic() < until:
+        pass
     reconcile.drain(until)
     with sessions().begin() as session:
         if failed := erasing.show_failures(session):

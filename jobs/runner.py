@@ -12,8 +12,8 @@ from app.models import Enrollment, EnrollmentState, ScheduledStep, Shop, claims
 from app.models.bulk import one_of
 from app.queues import QueueName, ring
 from app.services import enrol, people, snapshots
-from app.services.enrol import Verdict
 from app.services.snapshots import Subject
+from app.services.verdicts import Verdict
 from jobs import drain as draining
 
 STEP_FAILED = "step_failed"  # the reason of a run whose step failed for good
@@ -49,8 +49,9 @@ def _work_shop(session: Session, shop_id: int, steps: Sequence[ScheduledStep], n
     leaving: list[ScheduledStep] = []
     for step, snapshot in zip(steps, loaded, strict=True):
         run = runs[step.enrollment_id]
-        decision = decide(flows[run.flow, run.version], step.step_no, snapshot, now=now)
-        verdicts.append(Verdict(run, flows[run.flow, run.version], step.step_no, decision, snapshot.recipient))
+        flow = flows[run.flow, run.version]
+        decision = decide(flow, step.step_no, snapshot, now=now, came_at=step.came_at, due_at=step.due_at)
+        verdicts.append(Verdict(run, flow, step.step_no, decision, snapshot.recipient))
         looks_again = any(isinstance(e, Schedule) and e.step_no == step.step_no for e in decision.effects)
         (staying if looks_again else leaving).append(step)
     # The fences first: what another worker took since our claim is theirs, and nothing of this batch stays.

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app import clock, log
 from app.config import settings
 from app.db import sessions
-from app.models import Connection, Cursor, Delivery, Erasure, OAuthState, Replay, ScheduledStep, Webhook, claims
+from app.models import Connection, Cursor, Delivery, Erasure, OAuthState, Replay, ScheduledStep, TagWrite, Webhook, claims
 from app.queues import QueueName, ring
 from app.services import account, ledger, retention, tokens, watch
 
@@ -41,6 +41,7 @@ RULES = (
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Connection, now)),  # once a day each
     # Orders and checkouts every quarter of an hour, the rest more rarely: what the source's EVERY says.
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Cursor, now)),
+    Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, TagWrite, now)),
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: retention.is_due(session)),  # once an hour
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: tokens.is_any_idle(session)),  # once a week for each quiet shop
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: account.are_facts_due(session)),  # after each install

@@ -1,5 +1,6 @@
 """`cartwheel flow`: a shop's flows, their switch, their waits and coupons."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, TextIO
 
@@ -10,7 +11,8 @@ from app.cli import durations
 from app.cli.output import Row, emit, emit_list, json_option, say
 from app.cli.scope import actor, shop_option, transaction
 from app.domain.errors import Refused
-from app.flows.vocabulary import Flow, Send, Wait, to_json, with_coupon, with_wait
+from app.flows.edits import with_coupon, with_wait
+from app.flows.vocabulary import Branch, Condition, Flow, Leave, Repeat, Send, Step, Tag, Wait, blocks, to_json
 from app.services import edit_flow, shops
 from app.services.edit_flow import FlowState
 
@@ -217,16 +219,41 @@ def _enters(flow: Flow) -> str:
     return f"on {flow.trigger.event}" + (f", when {_names(flow.trigger.when)}" if flow.trigger.when else "")
 
 
-def _names(conditions: tuple[Any, ...]) -> str:
-    return ", ".join(c.name if c.value is None else f"{c.name} {c.value}" for c in conditions)
+def _names(conditions: tuple[Condition, ...]) -> str:
+    return ", ".join(_name(condition) for condition in conditions)
+
+
+def _name(condition: Condition) -> str:
+    value = "" if condition.value is None else f" {condition.value}"
+    return f"{condition.name}{value}" + (f" ({_names(condition.of)})" if condition.of else "")
 
 
 def _steps(flow: Flow) -> dict[str, str]:
-    return {f"step {number}": _words(step) for number, step in enumerate(flow.steps, start=1)}
+    return {f"step {number}": words for number, words in enumerate(_told(flow.steps), start=1)}
 
 
-def _words(step: Wait | Send) -> str:
-    if isinstance(step, Wait):
-        return f"wait until {durations.show(step.length)} since {step.since.replace('_', ' ')}"
-    coupon = f", with {step.coupon.percent} % off for {step.coupon.valid_hours} h" if step.coupon else ""
-    return f"mail {step.key}{coupon}; skipped when more than {step.max_age_hours} h late"
+def _told(steps: tuple[Step, ...], indent: str = "") -> Iterator[str]:
+    """Yield each step in words; what stands within another is set in."""
+    for step in steps:
+        yield indent + _words(step)
+        for part, inner in blocks(step).items():
+            if part == "otherwise" and inner:
+                yield f"{indent}otherwise"
+            yield from _told(inner, f"{indent}  ")
+
+
+def _words(step: Step) -> str:
+    match step:
+        case Wait():
+            return f"wait until {durations.show(step.length)} since {step.since.replace('_', ' ')}"
+        case Tag(tag=tag, is_given=is_given):
+            return f"{'give' if is_given else 'take away'} the tag {tag}"
+        case Leave(reason=reason):
+            return f"leave: {reason}"
+        case Branch(when=when):
+            return f"if {_name(when)}"
+        case Repeat(times=times):
+            return f"{times} times"
+        case Send(coupon=terms):
+            coupon = f", with {terms.percent} % off for {terms.valid_hours} h" if terms else ""
+            return f"mail {step.key}{coupon}; skipped when more than {step.max_age_hours} h late"

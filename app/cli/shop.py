@@ -7,7 +7,7 @@ from app.cli.output import Row, emit, emit_list, json_option
 from app.cli.scope import actor, transaction
 from app.config import settings
 from app.models import Shop, ShopState
-from app.services import install, shops
+from app.services import install, mail_pace, shops
 
 COLUMNS = ("shop_id", "platform", "domain", "name", "state", "installed_at")
 
@@ -50,6 +50,21 @@ def pause(shop: str | None, as_json: bool) -> None:
 def resume(shop: str | None, as_json: bool) -> None:
     """Let a paused shop's mail go out again. What grew stale meanwhile is skipped, and says so."""
     _switch(shop, ShopState.ACTIVE, as_json)
+
+
+@group.command()
+@click.argument("shop", required=False)
+@click.option("--quiet", metavar="FROM-UNTIL", help="No marketing at night: 21:00-08:00 by the shopper's clock, or off.")
+@click.option("--caps", metavar="CAPS", help="Marketing mails to one person: 1/20h,3/7d,10/30d, or off.")
+@json_option
+def pace(shop: str | None, quiet: str | None, caps: str | None, as_json: bool) -> None:
+    """Show or change when marketing may reach a person. It puts mails off and drops none."""
+    with transaction() as (session, _):
+        found = shops.find(session, shop)
+        if quiet is not None or caps is not None:
+            mail_pace.change(session, found, quiet=quiet, caps=caps, actor=actor())
+        row = {"shop_id": found.id, "quiet": mail_pace.written_quiet(found), "caps": mail_pace.written_caps(found)}
+    emit(row, as_json=as_json)
 
 
 @group.group()

@@ -128,6 +128,13 @@ class Platform(Protocol):
             Transient, Ambiguous, Permanent, NotAllowed: as their names say.
         """
 
+    def tag_customer(self, access: ShopAccess, customer_id: str, tag: str, *, is_given: bool) -> None:
+        """Give a customer's account a tag, or take it away; again and again changes nothing.
+
+        Raises:
+            Transient, Ambiguous, Permanent, NotAllowed: as their names say.
+        """
+
     def add_coupon(self, recovery_url: str, code: str) -> str:
         """Return the recovery link that also applies the coupon; other parameters of the link stay."""
 

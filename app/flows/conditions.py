@@ -1,14 +1,16 @@
 """The conditions a flow can name. Each is a constructor for the flow file and a test of a snapshot."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 
 from app.domain.errors import Refused
 from app.flows.snapshot import Snapshot
-from app.flows.vocabulary import Condition, Flow
+from app.flows.vocabulary import DEEPEST, Branch, Condition, Flow, walk
 
 
 def has_email() -> Condition:
-    """The shopper has typed an address that can be mailed."""
+    """The shopper has an address that can be mailed."""
     return Condition("has_email")
 
 
@@ -18,7 +20,11 @@ def cart_is_not_empty() -> Condition:
 
 
 def ordered() -> Condition:
-    """The person bought after this checkout began: by its token, its cart, as the same person or with the same address."""
+    """The person bought after what the run is about.
+
+    After the checkout began, by its token, its cart, as the same person or with the same address; after the order; or after
+    they entered the flow.
+    """
     return Condition("ordered")
 
 
@@ -32,35 +38,174 @@ def superseded() -> Condition:
     return Condition("superseded")
 
 
-def holds(condition: Condition, snapshot: Snapshot) -> bool:
+def has_open_cart() -> Condition:
+    """The person has a checkout that is not finished: somebody at the till."""
+    return Condition("has_open_cart")
+
+
+def is_first_order() -> Condition:
+    """It is the first order of this person, as far as we or the platform know."""
+    return Condition("is_first_order")
+
+
+def never_bought() -> Condition:
+    """The person has no order, as far as we or the platform know."""
+    return Condition("never_bought")
+
+
+def order_undone() -> Condition:
+    """The order was cancelled, deleted, or all of its money went back."""
+    return Condition("order_undone")
+
+
+def money_went_back() -> Condition:
+    """Some of the order's money went back, or it was cancelled."""
+    return Condition("money_went_back")
+
+
+def spent_in_a_year(minor: int) -> Condition:
+    """Spent at least so much in the last twelve months, in minor units of the shop's currency."""
+    return Condition("spent_in_a_year", minor)
+
+
+def orders_in_a_year(count: int) -> Condition:
+    """Placed at least so many orders in the last twelve months."""
+    return Condition("orders_in_a_year", count)
+
+
+def no_longer_fits() -> Condition:
+    """What the flow was entered for does not hold any more."""
+    return Condition("no_longer_fits")
+
+
+def will_fit_in_days(days: int) -> Condition:
+    """What the flow was entered for will still hold in so many days, without another order."""
+    return Condition("will_fit_in_days", days)
+
+
+def clicked(mail: str) -> Condition:
+    """The person clicked a link in this mail of the run."""
+    return Condition("clicked", mail)
+
+
+def answered() -> Condition:
+    """The person answered a question of this run."""
+    return Condition("answered")
+
+
+def scored_at_most(score: int) -> Condition:
+    """The person gave so many stars, of five, or fewer."""
+    return Condition("scored_at_most", score)
+
+
+def any_of(*conditions: Condition) -> Condition:
+    """One of these holds, or several."""
+    return Condition("any_of", of=conditions)
+
+
+def all_of(*conditions: Condition) -> Condition:
+    """All of these hold."""
+    return Condition("all_of", of=conditions)
+
+
+def none_of(*conditions: Condition) -> Condition:
+    """None of these holds."""
+    return Condition("none_of", of=conditions)
+
+
+def holds(condition: Condition, snapshot: Snapshot, flow: Flow) -> bool:
     """Say whether a condition holds.
 
     Raises:
         KeyError: a flow names a condition that does not exist; `check` finds that when the flow is read.
     """
-    return _TESTS[condition.name](snapshot)
+    return _TESTS[condition.name](condition, snapshot, flow)
+
+
+def fits(flow: Flow, snapshot: Snapshot) -> bool:
+    """Say whether all that the flow is entered for holds."""
+    return all(holds(c, snapshot, flow) for c in flow.trigger.when)
 
 
 def check(flow: Flow) -> Flow:
-    """Return the flow when every condition it names exists.
+    """Return the flow when every condition it names exists and has what it needs.
 
     Raises:
         Refused: one does not; the message names it and lists those there are.
     """
-    for condition in (*flow.trigger.when, *flow.exits):
-        if condition.name not in _TESTS:
-            raise Refused(f"There is no condition named {condition.name}. There are: {', '.join(sorted(_TESTS))}.")
+    branches = [step.when for step in walk(flow.steps) if isinstance(step, Branch)]
+    for condition in (*flow.trigger.when, *flow.exits, *branches):
+        _check(condition, flow, depth=1)
+    if any(c.name in _ASK_THE_TRIGGER for top in flow.trigger.when for c in _with_inner(top)):
+        raise Refused("trigger.when: a condition that looks at what the flow was entered for cannot be a part of it.")
     return flow
 
 
-def _is_ordered(snapshot: Snapshot) -> bool:
-    return snapshot.ordered_at is not None or bool(snapshot.checkout and snapshot.checkout.is_completed)
+def _check(condition: Condition, flow: Flow, *, depth: int) -> None:
+    name = condition.name
+    if name not in _TESTS:
+        raise Refused(f"There is no condition named {name}. There are: {', '.join(sorted(_TESTS))}.")
+    if depth > DEEPEST:
+        raise Refused(f"{name}: put at most {DEEPEST} conditions within each other.")
+    if (name in _JOINS) != bool(condition.of):
+        raise Refused(f"{name} {'needs conditions' if name in _JOINS else 'takes no conditions'} under “of”.")
+    lowest = _NUMBERS.get(name)
+    if lowest is not None and (not isinstance(condition.value, int) or condition.value < lowest):
+        raise Refused(f"{name} needs a whole number, {lowest} or more.")
+    if name == "clicked" and condition.value not in {send.key for send in flow.sends}:
+        raise Refused(f"clicked: this flow has no mail named {condition.value}.")
+    if lowest is None and name != "clicked" and condition.value is not None:
+        raise Refused(f"{name} takes no value.")
+    for inner in condition.of:
+        _check(inner, flow, depth=depth + 1)
 
 
-_TESTS: dict[str, Callable[[Snapshot], bool]] = {
-    "has_email": lambda s: bool(s.recipient),
-    "cart_is_not_empty": lambda s: bool(s.checkout and s.checkout.pieces > 0),
+def _with_inner(condition: Condition) -> list[Condition]:
+    return [condition, *(c for inner in condition.of for c in _with_inner(inner))]
+
+
+def _is_ordered(_: Condition, s: Snapshot, __: Flow) -> bool:
+    return s.ordered_at is not None or bool(s.checkout and s.checkout.is_completed)
+
+
+def _is_undone(_: Condition, s: Snapshot, __: Flow) -> bool:
+    return bool(s.order and (s.order.is_cancelled or s.order.is_refunded))
+
+
+def _will_fit(condition: Condition, s: Snapshot, flow: Flow) -> bool:
+    if s.person is None:
+        return fits(flow, s)
+    then = s.person.at + timedelta(days=_number(condition))
+    return fits(flow, replace(s, person=replace(s.person, at=then)))
+
+
+def _number(condition: Condition) -> int:
+    return condition.value if isinstance(condition.value, int) else 0
+
+
+_JOINS = {"any_of", "all_of", "none_of"}
+_ASK_THE_TRIGGER = {"no_longer_fits", "will_fit_in_days"}
+# Conditions with a number, and the lowest that makes sense.
+_NUMBERS = {"spent_in_a_year": 1, "orders_in_a_year": 1, "will_fit_in_days": 1, "scored_at_most": 1}
+_TESTS: dict[str, Callable[[Condition, Snapshot, Flow], bool]] = {
+    "has_email": lambda _, s, __: bool(s.recipient),
+    "cart_is_not_empty": lambda _, s, __: bool(s.checkout and s.checkout.pieces > 0),
     "ordered": _is_ordered,
-    "cart_emptied": lambda s: bool(s.checkout and (s.checkout.pieces == 0 or s.checkout.is_deleted)),
-    "superseded": lambda s: s.is_superseded,
+    "cart_emptied": lambda _, s, __: bool(s.checkout and (s.checkout.pieces == 0 or s.checkout.is_deleted)),
+    "superseded": lambda _, s, __: s.is_superseded,
+    "has_open_cart": lambda _, s, __: s.has_open_checkout,
+    "is_first_order": lambda _, s, __: bool(s.order and s.order.nth == 1),
+    "never_bought": lambda _, s, __: bool(s.person and s.person.orders == 0),
+    "order_undone": _is_undone,
+    "money_went_back": lambda c, s, f: bool(s.order and s.order.refunded_minor > 0) or _is_undone(c, s, f),
+    "spent_in_a_year": lambda c, s, _: bool(s.person and sum(p.minor for p in s.person.lately) >= _number(c)),
+    "orders_in_a_year": lambda c, s, _: bool(s.person and len(s.person.lately) >= _number(c)),
+    "no_longer_fits": lambda _, s, f: not fits(f, s),
+    "will_fit_in_days": _will_fit,
+    "clicked": lambda c, s, _: c.value in s.clicked,
+    "answered": lambda _, s, __: s.answer is not None,
+    "scored_at_most": lambda c, s, _: bool(s.answer and s.answer.score <= _number(c)),
+    "any_of": lambda c, s, f: any(holds(inner, s, f) for inner in c.of),
+    "all_of": lambda c, s, f: all(holds(inner, s, f) for inner in c.of),
+    "none_of": lambda c, s, f: not any(holds(inner, s, f) for inner in c.of),
 }

@@ -1,16 +1,21 @@
 """The engine: pure functions that say what should happen, and why. They never make it happen (D9)."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.flows.conditions import holds
+from app.domain import pace
+from app.domain.pace import Later
+from app.flows.conditions import fits, holds
 from app.flows.gates import TRANSACTIONAL, gate_of, why_closed, why_unwanted
+from app.flows.program import next_send, places
 from app.flows.snapshot import Snapshot
-from app.flows.vocabulary import Flow, Percent, Send, Wait
+from app.flows.vocabulary import PRIORITIES, Branch, Flow, Leave, Percent, Send, Tag, Wait
 
 HOLD = timedelta(minutes=15)  # how often a run of a paused shop is looked at
+TOO_SOON = "too_soon"  # the reason of a run that began within the re-entry gap
 # Older news may stop a flow but not start one: a webhook can be a day late, an import months.
 OLDEST_START = timedelta(hours=72)
 
@@ -42,6 +47,14 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class TagCustomer:
+    """Have the shop give the customer a tag, or take it away."""
+
+    tag: str
+    is_given: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Exit:
     """Leave the flow for this reason; `step` is the mail that is now not sent, None when all were."""
 
@@ -54,7 +67,7 @@ class Finish:
     """The flow came to its end."""
 
 
-Effect = SendEmail | SkipEmail | Schedule | Exit | Finish
+Effect = SendEmail | SkipEmail | TagCustomer | Schedule | Exit | Finish
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +90,7 @@ def should_enter(flow: Flow, snapshot: Snapshot, *, now: datetime) -> bool:
     began_at = happened_at(flow, snapshot)
     if began_at is None or began_at < now - OLDEST_START:
         return False
-    return all(holds(c, snapshot) for c in flow.trigger.when)
+    return fits(flow, snapshot)
 
 
 def happened_at(flow: Flow, snapshot: Snapshot) -> datetime | None:
@@ -98,30 +111,68 @@ def happened_at(flow: Flow, snapshot: Snapshot) -> datetime | None:
             return person.purchases[-1].at if person and person.purchases else None
 
 
-def decide(flow: Flow, step_no: int, snapshot: Snapshot, *, now: datetime) -> Decision:
-    """Say what happens at a step that is due: everything up to the next wait."""
+def decide(
+    flow: Flow,
+    step_no: int,
+    snapshot: Snapshot,
+    *,
+    now: datetime,
+    came_at: datetime | None = None,
+    due_at: datetime | None = None,
+) -> Decision:
+    """Say what happens at a step that is due: everything up to the next wait.
+
+    Args:
+        flow: the version that the person entered with.
+        step_no: the place where they stand (app/flows/program.py).
+        snapshot: all that may be looked at.
+        now: the moment.
+        came_at: when they came to this place, for a wait that counts from the step before.
+        due_at: when it was to be looked at, for a mail's age; a deferral moves it, so it does not age a mail.
+    """
     effects: list[Effect] = []
     because = "finished"
-    due_at = now
-    for number, step in enumerate(flow.steps[step_no:], start=step_no):
+    row = places(flow)
+    number, wanted_at, since = step_no, due_at or now, came_at or snapshot.entered_at
+    while number < len(row):
+        place = row[number]
         if reason := why_hold(snapshot):
             effects.append(Schedule(number, now + HOLD))
             return Decision(tuple(effects), reason, snapshot.seen())
         if reason := why_leave(flow, snapshot):
-            send = flow.next_send(number)
-            effects.append(Exit(reason, send.key if send else None))
-            return Decision(tuple(effects), reason, snapshot.seen())
-        if isinstance(step, Wait):
-            due_at = wait_until(step, snapshot)
-            if now < due_at:
-                effects.append(Schedule(number, due_at))
-                return Decision(tuple(effects), because if len(effects) > 1 else "waiting", snapshot.seen())
-            continue
-        reason = why_skip(flow, step, snapshot, due_at=due_at, now=now)
-        because = reason or "due"
-        effects.append(SkipEmail(step.key, due_at, reason) if reason else SendEmail(step.key, due_at, step.coupon))
-    effects.append(Finish())
+            return Decision((*effects, *_leaving(flow, number, reason, snapshot)), reason, snapshot.seen())
+        match place.step:
+            case Wait() as wait:
+                wanted_at = wait_until(wait, snapshot, since)
+                if now < wanted_at:
+                    effects.append(Schedule(number, wanted_at))
+                    return Decision(tuple(effects), because if len(effects) > 1 else "waiting", snapshot.seen())
+            case Send() as send:
+                if later := why_later(flow, send, snapshot, now=now):
+                    effects.append(Schedule(number, later.at))
+                    return Decision(tuple(effects), later.reason, snapshot.seen())
+                reason = why_skip(flow, send, snapshot, due_at=wanted_at, now=now)
+                because = reason or "due"
+                effects.append(
+                    SkipEmail(send.key, wanted_at, reason) if reason else SendEmail(send.key, wanted_at, send.coupon)
+                )
+            case Tag() as tag:
+                effects += _tags(snapshot, (tag,))
+            case Leave(reason=reason):
+                return Decision((*effects, *_leaving(flow, number, reason, snapshot)), reason, snapshot.seen())
+            case Branch(when=condition):
+                number = place.after if holds(condition, snapshot, flow) else place.otherwise
+                continue
+        number, since = place.after, now
+    effects += (*_tags(snapshot, flow.at_end), Finish())
     return Decision(tuple(effects), because, snapshot.seen())
+
+
+def why_later(flow: Flow, send: Send, snapshot: Snapshot, *, now: datetime) -> Later | None:
+    """Return why a mail must wait and until when, or None; what is not sent anyway waits for nothing."""
+    if flow.class_of(send) != "marketing" or snapshot.is_held_out:
+        return None
+    return pace.why_later(snapshot.pace, PRIORITIES.index(flow.priority), now=now)
 
 
 def why_hold(snapshot: Snapshot) -> str | None:
@@ -129,7 +180,7 @@ def why_hold(snapshot: Snapshot) -> str | None:
     return f"shop_{snapshot.shop_state}" if snapshot.shop_state in {"paused", "needs_reconnect"} else None
 
 
-def why_leave(flow: Flow, snapshot: Snapshot) -> str | None:
+def why_leave(flow: Flow, snapshot: Snapshot) -> str | None:  # noqa: PLR0911  (one line for each reason reads best)
     """Return the reason to leave the flow for good, or None; asked at every step and again inside the send's claim."""
     if snapshot.shop_state != "active":
         return f"shop_{snapshot.shop_state}"
@@ -139,12 +190,20 @@ def why_leave(flow: Flow, snapshot: Snapshot) -> str | None:
         return "person_gone"
     if flow.subject == "customer" and snapshot.is_superseded:
         return "merged"
+    if is_too_soon(flow, snapshot):
+        return TOO_SOON
     for condition in flow.exits:
-        if holds(condition, snapshot):
+        if holds(condition, snapshot, flow):
             return condition.name
     # Where not all of it is marketing, what keeps marketing from being mailed skips one mail and ends nothing.
     gate = gate_of(flow.key, kind=flow.message_class) if flow.is_all_marketing else TRANSACTIONAL
     return why_unwanted(gate, snapshot)
+
+
+def is_too_soon(flow: Flow, snapshot: Snapshot) -> bool:
+    """Say whether the person entered this flow lately: within its re-entry gap only the first order has a run."""
+    before = snapshot.entered_before_at
+    return bool(flow.again_after and before and snapshot.entered_at - before < flow.again_after)
 
 
 def why_skip(flow: Flow, step: Send, snapshot: Snapshot, *, due_at: datetime, now: datetime) -> str | None:
@@ -153,18 +212,35 @@ def why_skip(flow: Flow, step: Send, snapshot: Snapshot, *, due_at: datetime, no
         return "held_out"
     if reason := why_closed(gate_of(flow.key, step.key, flow.class_of(step)), snapshot, now=now):
         return reason
+    if snapshot.is_unhappy and flow.class_of(step) == "marketing":
+        return "unhappy"
     if now - due_at > timedelta(hours=step.max_age_hours):
         return "stale"
     return None
 
 
+def _leaving(flow: Flow, number: int, reason: str, snapshot: Snapshot) -> tuple[Effect, ...]:
+    """Return what happens when somebody leaves.
+
+    Of a person who is gone the shop is told nothing any more, nor where another run of this flow goes on.
+    """
+    send = next_send(flow, number)
+    is_told = reason not in {"person_gone", "shop_uninstalled", "merged", TOO_SOON}
+    return (*_tags(snapshot, flow.at_end if is_told else ()), Exit(reason, send.key if send else None))
+
+
+def _tags(snapshot: Snapshot, tags: Sequence[Tag]) -> list[Effect]:
+    """Return the tags to give or take; people who are held out are only watched."""
+    return [] if snapshot.is_held_out else [TagCustomer(t.tag, t.is_given) for t in tags]
+
+
 def first_look(flow: Flow, snapshot: Snapshot) -> datetime:
     """When somebody who just entered is looked at first."""
     first = flow.steps[0]
-    return wait_until(first, snapshot) if isinstance(first, Wait) else snapshot.entered_at
+    return wait_until(first, snapshot, snapshot.entered_at) if isinstance(first, Wait) else snapshot.entered_at
 
 
-def wait_until(wait: Wait, snapshot: Snapshot) -> datetime:
+def wait_until(wait: Wait, snapshot: Snapshot, came_at: datetime) -> datetime:
     """When a wait is over. "24 h later" is elapsed time, in UTC; what has not happened yet counts from when they entered."""
     checkout, order = snapshot.checkout, snapshot.order
     since = None
@@ -175,6 +251,8 @@ def wait_until(wait: Wait, snapshot: Snapshot) -> datetime:
     elif wait.since == "delivered" and order:
         sent_off_at = order.fulfilled_at or snapshot.entered_at
         since = order.delivered_at or sent_off_at + timedelta(days=wait.transit_days)
+    elif wait.since == "step_before":
+        since = came_at
     return (since or snapshot.entered_at) + wait.length
 
 

@@ -1,11 +1,14 @@
 """What a decision may look at, loaded beforehand. If a flow needs a new fact, add a field, not a query."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain.consent import Permission
 from app.domain.events import ConsentState
+from app.domain.pace import FREE, Pace
+
+YEAR = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +59,23 @@ class PersonFacts:
     """The person that a run about an order or a customer is about."""
 
     email: str | None
+    at: datetime  # the moment that "the last twelve months" ends with
     subscribed_at: datetime | None  # None as long as they have not agreed to marketing mail
     orders: int  # ever: ours, or as the platform sums them, whichever is more
     purchases: tuple[Purchase, ...]  # of the last twelve months, the oldest first, 500 at the most
+
+    @property
+    def lately(self) -> tuple[Purchase, ...]:
+        """The purchases of the twelve months before the moment."""
+        return tuple(p for p in self.purchases if p.at > self.at - YEAR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerFacts:
+    """What a person answered to a mail of this run; the newest answer counts."""
+
+    score: int  # 1 to 5
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +95,12 @@ class Snapshot:
     order: OrderFacts | None = None
     person: PersonFacts | None = None
     permission: Permission = field(default_factory=Permission)  # what the consent gate asks beside the state above
+    entered_before_at: datetime | None = None  # the newest earlier entry of this person into the flow
+    has_open_checkout: bool = False  # known of people, not of checkouts
+    clicked: frozenset[str] = frozenset()  # mails of this run that were clicked by a person, by the names of their texts
+    answer: AnswerFacts | None = None
+    is_unhappy: bool = False  # their newest answer to the shop, of whatever flow, was a low score
+    pace: Pace = FREE
 
     @property
     def recipient(self) -> str | None:
@@ -112,6 +135,11 @@ class Snapshot:
             }
         if person := self.person:
             seen |= {"orders": person.orders, "subscribed_at": _text(person.subscribed_at)}
+            seen |= {"year_orders": len(person.lately), "year_spent_minor": sum(p.minor for p in person.lately)}
+        if self.answer:
+            seen["score"] = self.answer.score
+        if self.clicked:
+            seen["clicked"] = sorted(self.clicked)
         return seen
 
 

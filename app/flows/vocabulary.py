@@ -1,17 +1,22 @@
 """The words a flow is written in: a frozen tree, closed and small, that turns into JSON and back without loss (D8)."""
 
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, Union, cast, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 
 from app.domain.errors import Refused
 
+DEEPEST = 4  # branches and repeats within each other, conditions too
 LONGEST_WAIT = timedelta(days=400)
+STEPS_MOST = 400  # with every round of a repeat counted
 _STRICT = ConfigDict(extra="forbid", strict=False)
 
-Since = Literal["last_activity", "entered", "ordered", "delivered"]
+Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Since = Literal["last_activity", "entered", "ordered", "delivered", "step_before"]
 SubjectKey = Literal["checkout", "order", "customer"]
 TriggerEvent = Literal[
     "checkout_updated", "order_placed", "order_paid", "order_fulfilled", "customer_subscribed", "customer_ordered"
@@ -33,10 +38,11 @@ PRIORITIES: tuple[Priority, ...] = get_args(Priority)  # the first goes before t
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A named test of what we know, from `app/flows/conditions.py`, with its parameter if it has one."""
+    """A named test of what we know, from `app/flows/conditions.py`, with its parameter or the conditions it joins."""
 
     name: str
     value: int | str | None = None
+    of: Annotated["tuple[Condition, ...]", Field(max_length=8)] = ()
 
 
 @with_config(_STRICT)
@@ -67,8 +73,8 @@ class Percent:
 class Wait:
     """Go on when so much time has passed since something.
 
-    That is the last change of the cart, the order, its delivery, or when the person entered the flow. Where no delivery was
-    told, it counts as made `transit_days` after the order was sent off.
+    That is the last change of the cart, the order, its delivery, the step before, or when the person entered the flow. Where
+    no delivery was told, it counts as made `transit_days` after the order was sent off.
     """
 
     days: Annotated[int, Field(ge=0, le=400)] = 0
@@ -93,28 +99,73 @@ class Send:
     `message_class` is set where a mail is of another class than its flow.
     """
 
-    key: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+    key: Key
     coupon: Percent | None = None
     max_age_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 48
     message_class: MessageClass | None = None
     type: Literal["send"] = "send"
 
 
-Step = Annotated[Wait | Send, Field(discriminator="type")]
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """Give the customer a tag in the shop, or take it away."""
+
+    tag: Annotated[str, Field(pattern=r"^[^\s,][^,\n]{0,38}[^\s,]$")]
+    is_given: bool = True
+    type: Literal["tag"] = "tag"
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Leave the flow here, for a reason that a page can say in words."""
+
+    reason: Key
+    type: Literal["exit"] = "exit"
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Go one way when a condition holds at this moment, else the other; both ways meet behind it."""
+
+    when: Condition
+    then: "tuple[Step, ...]" = ()
+    otherwise: "tuple[Step, ...]" = ()
+    type: Literal["branch"] = "branch"
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Go through these steps so many times. The mails of the second round are called `<key>_2`, and so on."""
+
+    times: Annotated[int, Field(ge=2, le=60)]
+    steps: Annotated["tuple[Step, ...]", Field(min_length=1)]
+    type: Literal["repeat"] = "repeat"
+
+
+# The names in quotes are read by pydantic, which cannot read the bar between a class and a name that is not there yet.
+Step = Annotated[Union[Wait, Send, Tag, Leave, "Branch", "Repeat"], Field(discriminator="type")]
 
 
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """What we sell: who enters, what happens step by step, and what makes a person leave."""
+    """What we sell: who enters, what happens step by step, and what makes a person leave.
 
-    key: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+    `at_end` are tags that are given or taken when a run ends, however it ends.
+    """
+
+    key: Key
     title: Annotated[str, Field(min_length=1, max_length=80)]
     trigger: On
     exits: tuple[Condition, ...]
     message_class: MessageClass = "marketing"
     priority: Priority = "retention"
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=40)]
+    at_end: Annotated[tuple[Tag, ...], Field(max_length=4)] = ()
 
     @property
     def subject(self) -> SubjectKey:
@@ -128,8 +179,8 @@ class Flow:
 
     @property
     def sends(self) -> tuple[Send, ...]:
-        """The mails of this flow, in order."""
-        return tuple(s for s in self.steps if isinstance(s, Send))
+        """The mails of this flow, in the order they are written; one that is repeated once."""
+        return tuple(s for s in walk(self.steps) if isinstance(s, Send))
 
     @property
     def is_all_marketing(self) -> bool:
@@ -140,13 +191,32 @@ class Flow:
         """Whether a mail is marketing or answers something that the person did."""
         return send.message_class or self.message_class
 
-    def send(self, key: str) -> Send:
-        """The mail of this name; one that this version does not have is of the flow's own kind."""
-        return next((s for s in self.sends if s.key == key), Send(key))
+    def send(self, step: str) -> Send:
+        """The mail that a step of the ledger is; one that this version does not have is of the flow's own kind."""
+        return next((s for s in self.sends if s.key == text_key(step)), Send(text_key(step)))
 
-    def next_send(self, step_no: int) -> Send | None:
-        """The first mail at or after a step."""
-        return next((s for s in self.steps[step_no:] if isinstance(s, Send)), None)
+
+def text_key(step: str) -> str:
+    """Return the name of a mail's text: `early_access_3` is the third round of `early_access`."""
+    return re.sub(r"_\d+$", "", step)
+
+
+def walk(steps: Sequence[Step]) -> Iterator[Step]:
+    """Yield all steps of a tree, in the order they are written."""
+    for step in steps:
+        yield step
+        for inner in blocks(step).values():
+            yield from walk(inner)
+
+
+def blocks(step: Step) -> dict[str, tuple[Step, ...]]:
+    """Return the steps within a step, by the field they stand in."""
+    match step:
+        case Branch(then=then, otherwise=otherwise):
+            return {"then": then, "otherwise": otherwise}
+        case Repeat(steps=steps):
+            return {"steps": steps}
+    return {}
 
 
 _FLOW: TypeAdapter[Flow] = TypeAdapter(Flow)
@@ -169,54 +239,41 @@ def from_json(tree: object) -> Flow:
         first = exc.errors()[0]
         place = ".".join(str(p) for p in first["loc"]) or "the flow"
         raise Refused(f"{place}: {first['msg']}.") from exc
-    keys = [s.key for s in flow.sends]
-    if len(set(keys)) != len(keys):
-        raise Refused("steps: two mails have the same name. Give each its own.")
-    if any(isinstance(s, Wait) and not timedelta(0) < s.length <= LONGEST_WAIT for s in flow.steps):
+    except RecursionError as exc:
+        raise Refused("This flow is nested too deeply.") from exc
+    if any(isinstance(s, Wait) and not timedelta(0) < s.length <= LONGEST_WAIT for s in walk(flow.steps)):
         raise Refused("steps: a wait must be longer than nothing and at most 400 days.")
+    _check_names(flow)
+    _check_size(flow)
     return flow
 
 
-def with_wait(flow: Flow, send_key: str, length: timedelta) -> Flow:
-    """Return the flow with another wait before one of its mails (`<send step>.after`).
-
-    Raises:
-        Refused: there is no such mail, no wait before it, or the length makes no sense.
-    """
-    position = next((n for n, s in enumerate(flow.steps) if isinstance(s, Send) and s.key == send_key), None)
-    if position is None:
-        raise Refused(f"This flow has no mail named {send_key}. It has: {', '.join(s.key for s in flow.sends)}.")
-    wait = flow.steps[position - 1] if position else None
-    if not isinstance(wait, Wait):
-        raise Refused(f"There is no wait before {send_key} that could be changed.")
-    if not timedelta(seconds=1) <= length <= LONGEST_WAIT:
-        raise Refused("A wait must be at least 1 second and at most 400 days.")
-    steps = (*flow.steps[: position - 1], _of_length(wait, length), *flow.steps[position:])
-    return replace(flow, steps=steps)
+def _check_names(flow: Flow) -> None:
+    keys = [s.key for s in flow.sends]
+    if len(set(keys)) != len(keys):
+        raise Refused("steps: two mails have the same name. Give each its own.")
+    if numbered := [key for key in keys if text_key(key) != key]:
+        raise Refused(
+            f"steps: a mail cannot be called {numbered[0]}, because a number at the end says which round it is of."
+        )
 
 
-def with_coupon(flow: Flow, send_key: str, percent: int, valid_hours: int) -> Flow:
-    """Return the flow with other coupon terms for one of its mails.
-
-    Raises:
-        Refused: there is no such mail, it has no coupon, or the terms make no sense.
-    """
-    if not any(s.key == send_key and s.coupon for s in flow.sends):
-        raise Refused(f"There is no mail named {send_key} with a coupon in this flow.")
-    if not 1 <= percent <= 100:
-        raise Refused("A coupon takes off 1 to 100 percent.")
-    if not 1 <= valid_hours <= 24 * 365:
-        raise Refused("Give people at least 1 hour to use the coupon, and at most a year.")
-    coupon = Percent(percent, valid_hours)
-    steps = tuple(replace(s, coupon=coupon) if isinstance(s, Send) and s.key == send_key else s for s in flow.steps)
-    return replace(flow, steps=steps)
+def _check_size(flow: Flow) -> None:
+    if _depth(flow.steps) > DEEPEST:
+        raise Refused(f"steps: put at most {DEEPEST} branches and repeats within each other.")
+    if (count := _count(flow.steps)) > STEPS_MOST:
+        raise Refused(f"steps: with all rounds there are {count}. Make it {STEPS_MOST} at the most.")
+    if not any(True for _ in flow.sends):
+        raise Refused("steps: a flow without a mail does nothing for a shopper.")
 
 
-def _of_length(wait: Wait, length: timedelta) -> Wait:
-    """Write a length in the largest unit that says it exactly, as a merchant would."""
-    seconds = int(length.total_seconds())
-    if seconds % 3600 == 0:
-        return replace(wait, days=0, hours=seconds // 3600, minutes=0, seconds=0)
-    if seconds % 60 == 0:
-        return replace(wait, days=0, hours=0, minutes=seconds // 60, seconds=0)
-    return replace(wait, days=0, hours=0, minutes=0, seconds=seconds)
+def _depth(steps: Sequence[Step]) -> int:
+    return max((1 + _depth(inner) for step in steps for inner in blocks(step).values()), default=0)
+
+
+def _count(steps: Sequence[Step]) -> int:
+    total = 0
+    for step in steps:
+        within = sum(_count(inner) for inner in blocks(step).values())
+        total += step.times * within if isinstance(step, Repeat) else 1 + within
+    return total

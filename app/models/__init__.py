@@ -5,7 +5,17 @@ from app.models.connection import Connection, OAuthState, Phase
 from app.models.cursor import Cursor
 from app.models.customer import ConsentRow, Customer, CustomerIdentity, Suppression
 from app.models.delivery import Coupon, CouponState, Delivery, DeliveryState
-from app.models.flow import Arm, DecisionRow, Enrollment, EnrollmentState, FlowSettings, FlowVersion, ScheduledStep
+from app.models.flow import (
+    Answer,
+    Arm,
+    DecisionRow,
+    Enrollment,
+    EnrollmentState,
+    FlowSettings,
+    FlowVersion,
+    ScheduledStep,
+    TagWrite,
+)
 from app.models.permission import ConsentWrite, MailRules, OptIn, OptInState, Preference
 from app.models.privacy import Erasure, ErasureKind, Export, ExportKind, Forgotten
 from app.models.replay import Replay, ReplayState
@@ -17,6 +27,7 @@ from app.models.webhook import EventRow, Webhook, WebhookState
 
 __all__ = [
     "NO_SHOP",
+    "Answer",
     "Arm",
     "Attribution",
     "AuditRow",
@@ -71,6 +82,7 @@ __all__ = [
     "SignInLink",
     "Staff",
     "Suppression",
+    "TagWrite",
     "TokenKind",
     "Webhook",
     "WebhookState",

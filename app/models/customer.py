@@ -27,6 +27,7 @@ class Customer(ShopRow, Base):
     orders_count: Mapped[int | None]  # the platform's own sum, where it tells one
     spent_minor: Mapped[int | None] = mapped_column(BigInteger)
     summed_at: Mapped[datetime | None]
+    unhappy_since: Mapped[datetime | None]  # a low score that nobody has settled yet: no marketing meanwhile
     deleted_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 

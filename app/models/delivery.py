@@ -38,6 +38,7 @@ class Delivery(ShopRow, Claimable, Base):
         Index("uq_deliveries_token", "token", unique=True),
         *claim_indexes("deliveries"),
         Index("ix_deliveries_sending", "lease_until", postgresql_where=text("state = 'sending'")),
+        Index("ix_deliveries_customer", "shop_id", "customer_id", "id"),
         Index("ix_deliveries_shop_state", "shop_id", "state", "id"),
         # For the proof: mails are claimed in about the order in which they were written.
         Index("ix_deliveries_claimed", "claimed_at", postgresql_using="brin"),

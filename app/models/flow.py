@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, Numeric, text
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, Numeric, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Claimable, ShopRow, claim_indexes
@@ -94,6 +94,47 @@ class ScheduledStep(ShopRow, Claimable, Base):
     enrollment_id: Mapped[int] = mapped_column(BigInteger)
     step_no: Mapped[int]
     came_at: Mapped[datetime | None]  # when the person came to this step; None in rows from before there was this column
+
+
+class TagWrite(ShopRow, Claimable, Base):
+    """A tag that the shop is to give a customer, or to take away. States: pending, done, failed.
+
+    Failed also means that the shop has no account for the person, who bought as a guest.
+    """
+
+    __tablename__ = "tag_writes"
+    __table_args__ = (*claim_indexes("tag_writes"), Index("ix_tag_writes_customer", "shop_id", "customer_id", "id"))
+
+    customer_id: Mapped[int] = mapped_column(BigInteger)
+    enrollment_id: Mapped[int] = mapped_column(BigInteger)
+    tag: Mapped[str]
+    is_given: Mapped[bool]
+    created_at: Mapped[datetime]
+
+
+class Answer(ShopRow, Base):
+    """What somebody answered to a mail's question, by pressing a button on its page; a changed mind changes the row.
+
+    A low score is open until a person of the shop has settled it (`settled_at`).
+    """
+
+    __tablename__ = "answers"
+    __table_args__ = (
+        Index("uq_answers_delivery", "shop_id", "delivery_id", unique=True),
+        Index("ix_answers_enrollment", "shop_id", "enrollment_id"),
+        Index("ix_answers_customer", "shop_id", "customer_id"),
+        Index("ix_answers_open", "shop_id", "id", postgresql_where=text("is_low AND settled_at IS NULL")),
+    )
+
+    delivery_id: Mapped[int] = mapped_column(BigInteger)
+    enrollment_id: Mapped[int] = mapped_column(BigInteger)
+    customer_id: Mapped[int] = mapped_column(BigInteger)
+    score: Mapped[int] = mapped_column(SmallInteger)  # 1 to 5
+    is_low: Mapped[bool]
+    words: Mapped[str | None]  # the person's own, 2,000 characters at the most
+    answered_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+    settled_by: Mapped[str | None]
 
 
 class DecisionRow(ShopRow, Base):

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from app.domain.errors import Refused
 from app.flows import FLOWS, read_flow
-from app.flows.vocabulary import Flow, to_json, with_coupon, with_wait
+from app.flows.edits import with_coupon, with_wait
+from app.flows.vocabulary import Flow, to_json
 from app.models import Enrollment, EnrollmentState, FlowSettings, FlowVersion
 from app.services import audit
 

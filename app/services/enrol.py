@@ -1,36 +1,30 @@
 """Put people into flows, carry out what the engine decided, and take people out: the rows of a decision."""
 
-import re
-import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from app import crypto
-from app.flows.engine import Decision, Exit, Finish, Schedule, SendEmail, SkipEmail, wait_until
+from app.flows.engine import Decision, Schedule, wait_until
+from app.flows.program import places
 from app.flows.snapshot import Snapshot
-from app.flows.vocabulary import PRIORITIES, Flow, Percent, Send, Wait
-from app.models import Coupon, DecisionRow, Delivery, DeliveryState, Enrollment, EnrollmentState, ScheduledStep, Shop
+from app.flows.vocabulary import Flow, Send, Wait
+from app.models import (
+    Coupon,
+    DecisionRow,
+    Delivery,
+    DeliveryState,
+    Enrollment,
+    EnrollmentState,
+    ScheduledStep,
+    Shop,
+    TagWrite,
+)
 from app.models.bulk import insert_rows, one_of
 from app.services.snapshots import Subject
-
-# 32 letters and digits that nobody mixes up: no 0 O 1 I.
-CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A decision about one enrollment at one step."""
-
-    enrollment: Enrollment
-    flow: Flow
-    step_no: int
-    decision: Decision
-    recipient: str | None
+from app.services.verdicts import Verdict, collect
 
 
 def enter(
@@ -51,39 +45,17 @@ def enter(
 
 
 def apply(session: Session, shop: Shop, verdicts: Sequence[Verdict], *, now: datetime) -> None:
-    """Write what was decided: ledger, coupons, next steps, ends, and the decision rows. All rows of one kind at once."""
-    deliveries: list[dict[str, Any]] = []
-    coupons: list[dict[str, Any]] = []
-    steps: list[dict[str, Any]] = []
-    ended: dict[tuple[EnrollmentState, str | None], list[int]] = {}
-    left: dict[int, dict[str, Any]] = {}
-    for verdict in verdicts:
-        run = verdict.enrollment
-        for effect in verdict.decision.effects:
-            match effect:
-                case SendEmail(step=step, due_at=due_at, coupon=coupon):
-                    deliveries.append(_delivery(verdict, step, due_at, now=now))
-                    if coupon:
-                        coupons.append(_coupon(shop, run.id, step, coupon, now=now))
-                case SkipEmail(step=step, due_at=due_at, reason=reason):
-                    deliveries.append(_delivery(verdict, step, due_at, now=now, skipped=reason))
-                case Exit(reason=reason, step=step):
-                    ended.setdefault((EnrollmentState.EXITED, reason), []).append(run.id)
-                    if step:
-                        left[run.id] = _delivery(verdict, step, now, now=now, skipped=reason)
-                case Finish():
-                    ended.setdefault((EnrollmentState.FINISHED, None), []).append(run.id)
-                case Schedule(step_no=step_no, due_at=due_at):
-                    steps.append({"shop_id": shop.id, "enrollment_id": run.id, "step_no": step_no, "due_at": due_at})
-    _insert_new(session, Delivery, deliveries)
-    _insert_new(session, Coupon, coupons)
-    _schedule(session, steps)
-    for (state, why), ids in ended.items():
+    """Write what was decided: ledger, coupons, tags, next steps, ends, the decisions. All rows of one kind at once."""
+    rows = collect(shop, verdicts, now=now)
+    _insert_new(session, Delivery, rows.deliveries)
+    _insert_new(session, Coupon, rows.coupons)
+    _insert_new(session, TagWrite, rows.tags)
+    _schedule(session, rows.steps)
+    for (state, why), ids in rows.ended.items():
         for run_id in end(session, shop.id, ids, state=state, reason=why, now=now):
-            left.pop(run_id, None)  # its waiting mail was skipped: that row says why already
-    _insert_new(session, Delivery, list(left.values()))
-    if verdicts:
-        session.execute(insert_rows(DecisionRow, [_decision_row(shop.id, v, now) for v in verdicts]))
+            rows.left.pop(run_id, None)  # its waiting mail was skipped: that row says why already
+    _insert_new(session, Delivery, list(rows.left.values()))
+    _insert_new(session, DecisionRow, rows.decisions)
 
 
 def end(
@@ -143,11 +115,12 @@ def take_back(session: Session, shop: Shop, run: Enrollment, flow: Flow, snapsho
         )
     )
     told = set(session.scalars(select(Delivery.step).where(Delivery.shop_id == shop.id, Delivery.enrollment_id == run.id)))
-    step_no = next((n for n, step in enumerate(flow.steps) if isinstance(step, Send) and step.key not in told), None)
+    row = [place.step for place in places(flow)]
+    step_no = next((n for n, step in enumerate(row) if isinstance(step, Send) and step.key not in told), None)
     if step_no is None:
         return
-    before = flow.steps[step_no - 1] if step_no else None
-    look = Schedule(step_no - 1, wait_until(before, snapshot)) if isinstance(before, Wait) else Schedule(step_no, now)
+    before = row[step_no - 1] if step_no else None
+    look = Schedule(step_no - 1, wait_until(before, snapshot, now)) if isinstance(before, Wait) else Schedule(step_no, now)
     run.state, run.reason, run.ended_at = EnrollmentState.ACTIVE, None, None
     session.execute(
         delete(ScheduledStep).where(
@@ -175,15 +148,11 @@ def flows_of(session: Session, shop_id: int, runs: Sequence[Enrollment]) -> dict
     return {(flow, version): read_flow(tree) for flow, version, tree in rows}
 
 
-def new_code(shop_name: str) -> str:
-    """Make an unguessable coupon code (40 bits) that says whose it is."""
-    first_word = re.match(r"[A-Z]{2,8}", shop_name.upper())
-    code = "".join(secrets.choice(CODE_LETTERS) for _ in range(8))
-    return "-".join((first_word[0] if first_word else "CART", code[:4], code[4:]))
-
-
 def _schedule(session: Session, steps: Sequence[dict[str, Any]]) -> None:
-    """Set when steps are looked at; a step that waits already is moved, one that is over stays over."""
+    """Set when steps are looked at; a step that waits already is moved, one that is over stays over.
+
+    When somebody came to a step is kept: a wait that counts from then begins once.
+    """
     if not steps:
         return
     statement = insert_rows(ScheduledStep, steps)
@@ -200,37 +169,6 @@ def _schedule(session: Session, steps: Sequence[dict[str, Any]]) -> None:
 
 
 def _insert_new(session: Session, model: Any, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert what is not there yet: a step mails once, whoever asks twice (I5)."""
+    """Insert what is not there yet: a step mails once, whoever asks twice (I5). What has no key of its own is new."""
     if rows:
         session.execute(insert_rows(model, rows).on_conflict_do_nothing())
-
-
-def _delivery(verdict: Verdict, step: str, due_at: datetime, *, now: datetime, skipped: str | None = None) -> dict[str, Any]:
-    run, flow = verdict.enrollment, verdict.flow
-    state = DeliveryState.SKIPPED if skipped else DeliveryState.PENDING
-    return {
-        "shop_id": run.shop_id, "enrollment_id": run.id, "flow": run.flow, "step": step,
-        "message_class": flow.class_of(flow.send(step)), "priority": PRIORITIES.index(flow.priority),
-        "customer_id": run.customer_id, "recipient": verdict.recipient, "token": secrets.token_bytes(crypto.TOKEN_BYTES),
-        "state": state, "reason": skipped, "due_at": now, "step_due_at": due_at, "created_at": now,
-    }  # fmt: skip
-
-
-def _coupon(shop: Shop, enrollment_id: int, step: str, terms: Percent, *, now: datetime) -> dict[str, Any]:
-    return {
-        "shop_id": shop.id, "enrollment_id": enrollment_id, "step": step, "code": new_code(shop.name),
-        "percent": terms.percent, "starts_at": now, "expires_at": now + timedelta(hours=terms.valid_hours),
-        "created_at": now,
-    }  # fmt: skip
-
-
-def _decision_row(shop_id: int, verdict: Verdict, now: datetime) -> dict[str, Any]:
-    effects = [
-        {"effect": type(e).__name__, **{k: v.isoformat() if isinstance(v, datetime) else v for k, v in asdict(e).items()}}
-        for e in verdict.decision.effects
-    ]
-    return {
-        "shop_id": shop_id, "enrollment_id": verdict.enrollment.id, "version": verdict.enrollment.version,
-        "step_no": verdict.step_no, "because": verdict.decision.because, "saw": verdict.decision.saw,
-        "effects": effects, "decided_at": now,
-    }  # fmt: skip

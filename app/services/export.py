@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app import crypto
 from app.models import (
+    Answer,
     Checkout,
     ConsentRow,
     Customer,
@@ -41,6 +42,7 @@ _ORDER = (
 )  # fmt: skip
 _LINE = ("title", "variant_title", "sku", "quantity", "price_minor")
 _PARCEL = ("state", "company", "tracking_number", "tracking_url", "delivered_at")
+_ANSWER = ("score", "words", "answered_at", "settled_at")
 _MAIL = ("flow", "step", "state", "reason", "recipient", "subject", "created_at", "sent_at")
 
 
@@ -57,6 +59,7 @@ def gather(session: Session, shop_id: int, customer_ids: Sequence[int], *, now: 
             _told(order, _ORDER) | {"lines": _lines(session, order), "shipments": _parcels(session, order)}
             for order in orders
         ],
+        "answers": [_told(row, _ANSWER) for row in _rows(session, Answer, shop_id, customer_ids)],
         "mails": [_told(row, _MAIL) for row in _rows(session, Delivery, shop_id, customer_ids)],
     }
 

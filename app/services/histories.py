@@ -1,20 +1,32 @@
 """Load orders and what people bought, for runs that are about an order or a customer; many at once, as snapshots do."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, and_, func, select
 from sqlalchemy.orm import Session
 
-from app.flows.snapshot import OrderFacts, Purchase
-from app.models import Enrollment, EnrollmentState, Order, Shipment, Shop
+from app.flows.engine import TOO_SOON
+from app.flows.snapshot import YEAR, AnswerFacts, OrderFacts, Purchase
+from app.flows.vocabulary import text_key
+from app.models import (
+    Answer,
+    Delivery,
+    Engagement,
+    EngagementKind,
+    Enrollment,
+    EnrollmentState,
+    Order,
+    Shipment,
+    Shop,
+)
 from app.models.bulk import one_of
 
-YEAR = timedelta(days=365)
 PURCHASES_MOST = 500  # of one person; a shop's own staff account may have many thousands
+ENTRIES_MOST = 200
 UNDONE = ("cancelled", "failed")  # parcels that nobody waits for any more
 
 
@@ -34,7 +46,26 @@ class History:
         return max(1, ever - sum(p.at > placed_at for p in self.purchases))
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One run of a person in a flow; one that came too soon after another does not count as an entry."""
+
+    run_id: int
+    at: datetime
+    is_active: bool
+    counts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What a person did with the mails of a run."""
+
+    clicked: frozenset[str] = frozenset()
+    answer: AnswerFacts | None = None
+
+
 NOTHING = History(0, ())
+NO_REACTION = Reaction()
 
 
 def histories(session: Session, shop: Shop, customers: Iterable[int], *, now: datetime) -> dict[int, History]:
@@ -78,19 +109,53 @@ def orders(
     return found
 
 
-def doubles(session: Session, shop_id: int, customers: Iterable[int]) -> dict[tuple[str, int], int]:
-    """Return the oldest run of each flow about each of these customers: after a merge a person may be in it twice."""
-    rows = session.execute(
-        select(Enrollment.flow, Enrollment.customer_id, func.min(Enrollment.id))
+def entries(session: Session, shop_id: int, customers: Iterable[int]) -> dict[tuple[str, int], list[Entry]]:
+    """Return the runs about these customers and their orders, by flow and customer; the newest 200 of each."""
+    nth = func.row_number().over(partition_by=(Enrollment.flow, Enrollment.customer_id), order_by=Enrollment.id.desc())
+    runs = (
+        select(
+            Enrollment.id, Enrollment.flow, Enrollment.customer_id, Enrollment.entered_at, Enrollment.state,
+            Enrollment.reason, nth.label("nth"),
+        )
         .where(
             Enrollment.shop_id == shop_id,
             one_of(Enrollment.customer_id, customers),
-            Enrollment.subject_key == "customer",
-            Enrollment.state == EnrollmentState.ACTIVE,
+            Enrollment.subject_key != "checkout",
         )
-        .group_by(Enrollment.flow, Enrollment.customer_id)
+        .subquery()
+    )  # fmt: skip
+    found: dict[tuple[str, int], list[Entry]] = defaultdict(list)
+    for row in session.execute(select(runs).where(runs.c.nth <= ENTRIES_MOST)):
+        is_active = row.state == EnrollmentState.ACTIVE
+        found[row.flow, row.customer_id].append(Entry(row.id, row.entered_at, is_active, row.reason != TOO_SOON))
+    return found
+
+
+def reactions(session: Session, shop_id: int, run_ids: Collection[int]) -> dict[int, Reaction]:
+    """Return what people did with the mails of these runs: which they clicked themselves, and what they answered."""
+    if not run_ids:
+        return {}
+    clicks = session.execute(
+        select(Delivery.enrollment_id, Delivery.step)
+        .join(Engagement, and_(Engagement.shop_id == Delivery.shop_id, Engagement.delivery_id == Delivery.id))
+        .where(
+            Delivery.shop_id == shop_id,
+            one_of(Delivery.enrollment_id, run_ids),
+            Engagement.kind == EngagementKind.CLICKED,
+            Engagement.machine.is_(None),
+        )
+        .distinct()
     )
-    return {(flow, customer_id): run_id for flow, customer_id, run_id in rows}
+    clicked: dict[int, set[str]] = defaultdict(set)
+    for run_id, step in clicks:
+        clicked[run_id].add(text_key(step))
+    newest = session.execute(
+        select(Answer.enrollment_id, Answer.score, Answer.answered_at)
+        .where(Answer.shop_id == shop_id, one_of(Answer.enrollment_id, run_ids))
+        .order_by(Answer.answered_at)
+    )
+    answers = {run_id: AnswerFacts(score=score, at=at) for run_id, score, at in newest}
+    return {run: Reaction(frozenset(clicked.get(run, ())), answers.get(run)) for run in clicked.keys() | answers.keys()}
 
 
 def _ranked(shop_id: int, customers: Iterable[int], now: datetime) -> Select[*tuple[Any, ...]]:

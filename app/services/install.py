@@ -15,7 +15,7 @@ from app.domain.ports import Tokens
 from app.flows import FLOWS
 from app.flows.vocabulary import to_json
 from app.models import FlowSettings, FlowVersion, Shop, ShopState, ShopToken, TokenKind
-from app.services import audit, reconcile, tokens
+from app.services import audit, mail_pace, reconcile, tokens
 
 HASH_KEY_BYTES = 32
 ASK_AGAIN = timedelta(minutes=5)  # for rights that the merchant may have granted since
@@ -74,7 +74,10 @@ def install_shopify(
         now: the house's time.
         real_now: not the demo's; the job looks for this.
     """
-    shop = _locked(session, "shopify", domain) or _made(session, "shopify", domain, f"https://{domain}", facts, now=now)
+    shop = _locked(session, "shopify", domain)
+    if shop is None:
+        shop = _made(session, "shopify", domain, f"https://{domain}", facts, now=now)
+        mail_pace.use_defaults(shop)
     if shop.state == ShopState.UNINSTALLED:
         _begin(session, shop, now=now)
         shop.facts_due_at = real_now

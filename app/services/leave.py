@@ -7,9 +7,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.flows.engine import Decision, Exit
+from app.flows.program import next_send
 from app.models import Enrollment, EnrollmentState, ScheduledStep, Shop
 from app.services import enrol, snapshots
-from app.services.enrol import Verdict
+from app.services.verdicts import Verdict
 
 REASON = "person_gone"
 
@@ -35,7 +36,7 @@ def all_flows(session: Session, shop: Shop, customer_ids: Collection[int], *, no
     verdicts = []
     for (run, waits_at), snapshot in zip(rows, loaded, strict=True):
         flow, step_no = flows[run.flow, run.version], waits_at or 0
-        send = flow.next_send(step_no)
+        send = next_send(flow, step_no)
         decision = Decision((Exit(REASON, send.key if send else None),), REASON, snapshot.seen())
         verdicts.append(Verdict(run, flow, step_no, decision, None))
     enrol.apply(session, shop, verdicts, now=now)

@@ -1,16 +1,17 @@
 """The send ledger: the last checks before a mail is handed over, and what became of it (I5, I6, I7)."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import Select, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.domain.outcomes import Again, Failed, Outcome, Sent, Unknown
-from app.flows.engine import HOLD, why_hold, why_leave, why_skip
+from app.domain.pace import GIVE_WAY
+from app.flows.engine import HOLD, why_hold, why_later, why_leave, why_skip
 from app.flows.vocabulary import Flow
 from app.models import Coupon, CouponState, Delivery, DeliveryState, Enrollment, EnrollmentState, Shop, claims
 from app.services import enrol, people, snapshots
@@ -21,11 +22,15 @@ STUCK_MOST = 50
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a mail is not sent, and whether the person leaves the flow with it, or it is only held back for now."""
+    """Why a mail is not sent, and whether the person leaves the flow with it, or it is only held back for now.
+
+    `until` is set when it is put off to a better time; that does not age it.
+    """
 
     reason: str
     is_exit: bool = False
     is_hold: bool = False
+    until: datetime | None = None
 
 
 def why_not(session: Session, shop: Shop, deliveries: Sequence[Delivery], *, now: datetime) -> list[Refusal | None]:
@@ -45,6 +50,8 @@ def why_not(session: Session, shop: Shop, deliveries: Sequence[Delivery], *, now
             answers.append(Refusal(reason, is_exit=True))
         elif reason := _why_skip(flow, delivery, snapshot, now=now):
             answers.append(Refusal(reason))
+        elif later := why_later(flow, flow.send(delivery.step), snapshot, now=now):
+            answers.append(Refusal(later.reason, until=later.at))
         else:
             answers.append(None)
     return answers
@@ -65,7 +72,8 @@ def claim_for_sending(
     for shop_id, of_shop in _by_shop(deliveries).items():
         people.lock(session, shop_id, [d.customer_id for d in of_shop])
         shop = session.scalars(select(Shop).where(Shop.id == shop_id), execution_options={"populate_existing": True}).one()
-        for delivery, refusal in zip(of_shop, why_not(session, shop, of_shop, now=now), strict=True):
+        refusals = why_not(session, shop, of_shop, now=now)
+        for delivery, refusal in _one_by_one(shop, of_shop, refusals, now=now):
             if refusal is None:
                 values = {
                     "state": DeliveryState.SENDING,
@@ -83,6 +91,9 @@ def claim_for_sending(
 
 def skip(session: Session, delivery: Delivery, refusal: Refusal, *, now: datetime) -> None:
     """Write that a mail is not sent, or not yet, and why."""
+    if refusal.until:
+        _put_off(session, delivery, refusal.reason, refusal.until, now=now)
+        return
     if refusal.is_hold:
         record(session, delivery, Again(refusal.reason, HOLD), now=now)
         return
@@ -91,6 +102,23 @@ def skip(session: Session, delivery: Delivery, refusal: Refusal, *, now: datetim
         enrol.end(
             session, delivery.shop_id, [delivery.enrollment_id], state=EnrollmentState.EXITED, reason=refusal.reason, now=now
         )
+
+
+def _put_off(session: Session, delivery: Delivery, reason: str, until: datetime, *, now: datetime) -> None:
+    """Give a mail a better time. It is wanted at that time from then on, and a coupon not made yet begins to run with it."""
+    values = {"due_at": until, "step_due_at": until, "reason": reason, "attempts": 0}
+    claims.finish(session, Delivery, [delivery], values)
+    session.execute(
+        update(Coupon)
+        .where(
+            Coupon.shop_id == delivery.shop_id,
+            Coupon.enrollment_id == delivery.enrollment_id,
+            Coupon.step == delivery.step,
+            Coupon.state == CouponState.PENDING,
+        )
+        .values(starts_at=Coupon.starts_at + (until - now), expires_at=Coupon.expires_at + (until - now))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def record(session: Session, delivery: Delivery, outcome: Outcome, *, now: datetime) -> None:
@@ -147,6 +175,21 @@ def _why_skip(flow: Flow, delivery: Delivery, snapshot: Any, *, now: datetime) -
     if not delivery.recipient:
         return "no_address"
     return why_skip(flow, flow.send(delivery.step), snapshot, due_at=delivery.step_due_at, now=now)
+
+
+def _one_by_one(
+    shop: Shop, deliveries: Sequence[Delivery], refusals: Sequence[Refusal | None], *, now: datetime
+) -> Iterator[tuple[Delivery, Refusal | None]]:
+    """Let one marketing mail for each person through where mails are counted: the weightiest; the others look again soon."""
+    taken: set[int] = set()
+    for delivery, refusal in sorted(zip(deliveries, refusals, strict=True), key=lambda pair: (pair[0].priority, pair[0].id)):
+        is_counted = refusal is None and bool(shop.mail_caps) and delivery.message_class == "marketing"
+        if is_counted and delivery.customer_id in taken:
+            yield delivery, Refusal("gives_way", until=now + GIVE_WAY)
+            continue
+        if is_counted:
+            taken.add(delivery.customer_id)
+        yield delivery, refusal
 
 
 def _by_shop(deliveries: Sequence[Delivery]) -> dict[int, list[Delivery]]:

@@ -13,6 +13,7 @@ from app import crypto
 from app.domain.consent import SECOND_HAND
 from app.domain.events import Consent, ConsentState, Person
 from app.models import (
+    Answer,
     Checkout,
     ConsentRow,
     ConsentWrite,
@@ -25,6 +26,7 @@ from app.models import (
     Order,
     Preference,
     PurchaseMark,
+    TagWrite,
 )
 from app.models.bulk import as_table, insert_rows, one_of
 
@@ -34,7 +36,7 @@ FACTS = ("email", "first_name", "last_name", "locale", "country")
 STRICTNESS = [ConsentState.SUBSCRIBED, ConsentState.PENDING, ConsentState.NONE, ConsentState.UNSUBSCRIBED]
 _POINTS_AT_CUSTOMER = (
     CustomerIdentity, Checkout, Order, PurchaseMark, ConsentRow, Enrollment, Delivery, EventRow, Preference, OptIn,
-    ConsentWrite,
+    ConsentWrite, TagWrite, Answer,
 )  # fmt: skip
 
 
@@ -250,6 +252,7 @@ def _merge(session: Session, shop_id: int, keep: int, others: list[int]) -> None
     for other in (c for c in held if c.id != keep):
         one.facts = _newer(one.facts, other.facts)
         one.tags = _newer(one.tags, other.tags)
+        one.unhappy_since = max((t for t in (one.unhappy_since, other.unhappy_since) if t), default=None)
         one.deleted_at = max((t for t in (one.deleted_at, other.deleted_at) if t), default=None)
         one.created_at = min(one.created_at, other.created_at)
         if _sum_of(other) > _sum_of(one):

@@ -1,6 +1,6 @@
 """React to what a batch changed: people enter flows, their clocks restart, they leave. The engine says so; rows follow."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -14,8 +14,17 @@ from app.models import Arm, Enrollment, EnrollmentState, FlowSettings, FlowVersi
 from app.models.bulk import one_of
 from app.services import candidates, enrol, snapshots
 from app.services.candidates import Touched
-from app.services.enrol import Verdict
 from app.services.snapshots import Subject
+from app.services.verdicts import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Where a run waits, until when, and since when."""
+
+    step_no: int
+    due_at: datetime | None
+    came_at: datetime | None
 
 
 def react(session: Session, shop: Shop, touched: Touched, *, now: datetime) -> None:
@@ -94,7 +103,7 @@ def _refill(session: Session, shop: Shop, touched: Touched, *, now: datetime) ->
 def _update_runs(session: Session, shop: Shop, touched: Touched, fresh: dict[int, Snapshot], *, now: datetime) -> None:
     """Restart the clock of touched runs, or end them; what is known of fresh ones is not loaded again."""
     rows = session.execute(
-        select(Enrollment, ScheduledStep.step_no, ScheduledStep.due_at)
+        select(Enrollment, ScheduledStep.step_no, ScheduledStep.due_at, ScheduledStep.came_at)
         .outerjoin(
             ScheduledStep,
             (ScheduledStep.shop_id == Enrollment.shop_id)
@@ -112,9 +121,10 @@ def _update_runs(session: Session, shop: Shop, touched: Touched, fresh: dict[int
     loaded = snapshots.load(session, shop, [Subject.of(run) for run in older], now=now)
     known = fresh | {run.id: snapshot for run, snapshot in zip(older, loaded, strict=True)}
     verdicts = []
-    for run, step_no, due_at in rows:
+    for run, step_no, due_at, came_at in rows:
         flow, snapshot = flows[run.flow, run.version], known[run.id]
-        if decision := _news(flow, step_no, due_at, snapshot, now=now):
+        waits = None if step_no is None else Waits(step_no, due_at, came_at)
+        if decision := _news(flow, waits, snapshot, now=now):
             verdicts.append(Verdict(run, flow, step_no or 0, decision, snapshot.recipient))
     enrol.apply(session, shop, verdicts, now=now)
 
@@ -124,14 +134,16 @@ def _is_about(tokens: set[str]) -> ColumnElement[bool]:
     return and_(one_of(Enrollment.flow, FLOWS), Enrollment.subject_key == "checkout", one_of(Enrollment.episode, tokens))
 
 
-def _news(flow: Flow, step_no: int | None, due_at: datetime | None, snapshot: Snapshot, *, now: datetime) -> Decision | None:
+def _news(flow: Flow, waits: Waits | None, snapshot: Snapshot, *, now: datetime) -> Decision | None:
     """Return what the change brought: an end, or another time for the next look. What is due now is the runner's work."""
-    decision = decide(flow, step_no or 0, snapshot, now=now)
-    first = decision.effects[0]
-    if why_hold(snapshot) and step_no is not None:
+    if waits and why_hold(snapshot):
         return None  # the runner holds it; a change of the cart is found when the shop goes on
-    if isinstance(first, Exit):
+    step_no, came_at = (waits.step_no, waits.came_at) if waits else (0, now)
+    decision = decide(flow, step_no, snapshot, now=now, came_at=came_at)
+    if isinstance(decision.effects[-1], Exit) and why_leave(flow, snapshot):
         return decision
-    if step_no is None:
+    if waits is None:
         return Decision((Schedule(0, first_look(flow, snapshot)),), "entered", decision.saw)
-    return decision if isinstance(first, Schedule) and first.due_at != due_at else None
+    first = decision.effects[0]
+    is_moved = isinstance(first, Schedule) and first.step_no == waits.step_no and first.due_at != waits.due_at
+    return decision if is_moved else None

@@ -24,8 +24,8 @@ from app.models import (
     Suppression,
 )
 from app.models.bulk import one_of
-from app.services import histories, permissions
-from app.services.histories import NOTHING, History
+from app.services import histories, pacing, permissions
+from app.services.histories import NO_REACTION, NOTHING, Entry, History, Reaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,8 @@ class _Person:
     is_gone: bool = False
     email: str | None = None
     orders: int = 0  # as the platform sums them
+    country: str | None = None
+    is_unhappy: bool = False
     consents: dict[str, tuple[ConsentState, datetime | None]] = field(default_factory=dict)
 
     def consent(self, email: str | None) -> ConsentState:
@@ -96,13 +98,17 @@ class _Loaded:
     people: dict[int, _Person]
     histories: dict[int, History]
     orders: dict[str, OrderFacts]
-    first_runs: dict[tuple[str, int], int]
+    entries: dict[tuple[str, int], list[Entry]]
+    reactions: dict[int, Reaction]
+    paces: pacing.Paces
+    now: datetime
 
     def person(self, customer_id: int) -> PersonFacts:
         """Return what is known of a customer."""
         person, history = self.people.get(customer_id, _NOBODY), self.histories.get(customer_id, NOTHING)
         return PersonFacts(
             email=person.address,
+            at=self.now,
             subscribed_at=person.subscribed_at,
             orders=max(history.orders, person.orders),
             purchases=history.purchases,
@@ -136,11 +142,14 @@ def _load(session: Session, shop: Shop, subjects: Sequence[Subject], now: dateti
     return _Loaded(
         checkouts=_checkouts(session, shop.id, tokens) if tokens else {},
         answered=_orders(session, shop.id, tokens) if tokens else {},
-        newest_open=_newest_open(session, shop.id, carts) if carts else {},
+        newest_open=_newest_open(session, shop.id, carts | others),
         people=people,
         histories=known,
         orders=histories.orders(session, shop.id, order_ids, known, ever) if order_ids else {},
-        first_runs=histories.doubles(session, shop.id, others) if others else {},
+        entries=histories.entries(session, shop.id, others) if others else {},
+        reactions=histories.reactions(session, shop.id, {s.run_id for s in subjects if s.run_id}),
+        paces=pacing.load(session, shop, carts | others, now=now),
+        now=now,
     )
 
 
@@ -150,6 +159,7 @@ def _about(subject: Subject, loaded: _Loaded, shop_state: str) -> Snapshot:
     facts = None if subject.key == "checkout" else loaded.person(subject.customer_id)
     checkout = loaded.checkouts.get(subject.episode) if subject.key == "checkout" else None
     order = loaded.orders.get(subject.episode) if subject.key == "order" else None
+    reaction = loaded.reactions.get(subject.run_id or 0, NO_REACTION)
     return Snapshot(
         entered_at=subject.entered_at,
         checkout=checkout,
@@ -163,6 +173,12 @@ def _about(subject: Subject, loaded: _Loaded, shop_state: str) -> Snapshot:
         is_flow_on=False,
         is_held_out=subject.is_held_out,
         is_person_gone=person.is_gone,
+        entered_before_at=_entered_before_at(subject, loaded),
+        has_open_checkout=subject.key != "checkout" and subject.customer_id in loaded.newest_open,
+        clicked=reaction.clicked,
+        answer=reaction.answer,
+        is_unhappy=person.is_unhappy,
+        pace=loaded.paces.of(subject.customer_id, person.country, run_id=subject.run_id),
     )
 
 
@@ -181,8 +197,17 @@ def _is_superseded(subject: Subject, checkout: CheckoutFacts | None, loaded: _Lo
     if subject.key == "checkout":
         latest = loaded.newest_open.get(subject.customer_id)
         return bool(checkout and latest and latest > (checkout.started_at, checkout.token))
-    first = loaded.first_runs.get((subject.flow, subject.customer_id))
-    return subject.key == "customer" and subject.run_id is not None and first not in {None, subject.run_id}
+    if subject.key != "customer" or subject.run_id is None:
+        return False
+    runs = loaded.entries.get((subject.flow, subject.customer_id), [])
+    return any(run.is_active and run.run_id < subject.run_id for run in runs)
+
+
+def _entered_before_at(subject: Subject, loaded: _Loaded) -> datetime | None:
+    """Return when the person entered the flow before, runs not counted that were too soon themselves."""
+    runs = loaded.entries.get((subject.flow, subject.customer_id), [])
+    earlier = [run.at for run in runs if run.counts and (subject.run_id is None or run.run_id < subject.run_id)]
+    return max(earlier, default=None)
 
 
 def hash_key(shop: Shop) -> bytes:
@@ -247,10 +272,11 @@ def _newest_open(session: Session, shop_id: int, customers: Iterable[int]) -> di
 
 def _people(session: Session, shop_id: int, customers: Iterable[int]) -> dict[int, _Person]:
     held = session.execute(
-        select(Customer.id, Customer.deleted_at, Customer.facts, Customer.email, Customer.orders_count).where(
-            Customer.shop_id == shop_id, one_of(Customer.id, customers)
-        )
-    ).all()
+        select(
+            Customer.id, Customer.deleted_at, Customer.facts, Customer.email, Customer.orders_count, Customer.country,
+            Customer.unhappy_since,
+        ).where(Customer.shop_id == shop_id, one_of(Customer.id, customers))
+    ).all()  # fmt: skip
     # A query of its own, for all kinds of identities: a join, or a question for addresses, lets PostgreSQL walk through all
     # addresses of a shop while it has no statistics.
     identities = session.execute(
@@ -264,7 +290,15 @@ def _people(session: Session, shop_id: int, customers: Iterable[int]) -> dict[in
         if kind == "email":
             consents[customer_id][value] = (ConsentState(state), at)
     return {
-        c.id: _Person(_is_gone(c.deleted_at, c.facts), c.email, c.orders_count or 0, consents.get(c.id, {})) for c in held
+        c.id: _Person(
+            is_gone=_is_gone(c.deleted_at, c.facts),
+            email=c.email,
+            orders=c.orders_count or 0,
+            country=c.country,
+            is_unhappy=c.unhappy_since is not None,
+            consents=consents.get(c.id, {}),
+        )
+        for c in held
     }
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.traces import Traces
 from app.models import (
+    Answer,
     Checkout,
     ConsentRow,
     ConsentWrite,
@@ -154,6 +155,7 @@ def _runs(session: Session, shop_id: int, ids: Collection[int]) -> None:
     mails = _of(Delivery, shop_id, ids)
     _set(session, Delivery, *mails, Delivery.reason.is_not(None), **said)
     _set(session, Delivery, *mails, recipient=None, subject=None, error=None)
+    _set(session, Answer, *_of(Answer, shop_id, ids), words=None)  # how many stars there were stays
     # A link may hold the checkout's key; what was opened and when stays, and where from does not.
     ours = select(Delivery.id).where(*mails)
     _set(session, Link, Link.shop_id == shop_id, Link.delivery_id.in_(ours), url=None)
@@ -183,7 +185,17 @@ def _checkouts(session: Session, shop_id: int, ids: Collection[int]) -> None:
 
 def _customers(session: Session, shop_id: int, ids: Collection[int], now: datetime) -> None:
     nothing: dict[str, Any] = dict.fromkeys(
-        ("email", "first_name", "last_name", "locale", "country", "orders_count", "spent_minor", "summed_at")
+        (
+            "email",
+            "first_name",
+            "last_name",
+            "locale",
+            "country",
+            "orders_count",
+            "spent_minor",
+            "summed_at",
+            "unhappy_since",
+        )
     )
     who = (Customer.shop_id == shop_id, Customer.id.in_(ids))
     _set(session, Customer, *who, **nothing, facts={}, tags={}, deleted_at=func.greatest(Customer.deleted_at, now))

@@ -5,10 +5,20 @@ from datetime import datetime
 from app.domain.events import Event
 from integrations.links import with_parameter
 from integrations.woocommerce.coupons import mint_coupon
+from integrations.woocommerce.tags import tag_customer
 from integrations.woocommerce.topics import COMPLIANCE_TOPICS, NAME
 from integrations.woocommerce.verify import is_authentic, read_envelope
 
-__all__ = ["COMPLIANCE_TOPICS", "NAME", "add_coupon", "is_authentic", "mint_coupon", "normalise", "read_envelope"]
+__all__ = [
+    "COMPLIANCE_TOPICS",
+    "NAME",
+    "add_coupon",
+    "is_authentic",
+    "mint_coupon",
+    "normalise",
+    "read_envelope",
+    "tag_customer",
+]
 
 
 def normalise(topic: str, payload: object, *, at: datetime) -> list[Event]:

@@ -14,10 +14,13 @@ import pytest
 
 from app.domain.consent import TOPICS, Frequency, Permission
 from app.domain.events import ConsentState
+from app.domain.pace import Cap, Mailed, Pace, Quiet, Waiting
 from app.flows import FLOWS, engine, gates, read_flow
-from app.flows.snapshot import CheckoutFacts, Snapshot
-from app.flows.vocabulary import On, to_json
+from app.flows.conditions import never_bought
+from app.flows.snapshot import AnswerFacts, CheckoutFacts, OrderFacts, Snapshot
+from app.flows.vocabulary import Condition, On, to_json
 from app.models import ShopState
+from app.web.admin import words
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 19, 12, 0, tzinfo=UTC)
@@ -233,6 +236,22 @@ def standings() -> Iterator[Snapshot]:
         )  # fmt: skip
 
 
+def encounters() -> Iterator[Snapshot]:
+    """Yield standings of people rather than of carts: who was here lately, is unhappy, or is not mailed at this hour."""
+    plain = next(s for s in standings() if s.checkout and s.consent is ConsentState.SUBSCRIBED and not engine_refuses(s))
+    full = Pace(caps=(Cap(999, 1),), mailed=(Mailed(NOW + timedelta(days=3), 3),))
+    order = OrderFacts(
+        external_id="1", placed_at=NOW, paid_at=NOW, fulfilled_at=NOW, delivered_at=None, is_cancelled=True, total_minor=1,
+        refunded_minor=1, nth=1,
+    )  # fmt: skip
+    for changes in (
+        {"entered_before_at": NOW - timedelta(days=1)}, {"is_unhappy": True}, {"pace": full}, {"order": order},
+        {"pace": Pace(quiet=Quiet(1, 0, "UTC"))}, {"pace": replace(full, waiting=(Waiting(NOW, 0),))},
+        {"answer": AnswerFacts(score=1, at=NOW)},
+    ):  # fmt: skip
+        yield replace(plain, checkout=replace(plain.checkout, changed_at=NOW), **changes)
+
+
 def permissions() -> Iterator[Snapshot]:
     """Yield standings that differ in what the consent gate asks beside the state."""
     plain = next(s for s in standings() if s.checkout and s.consent is ConsentState.SUBSCRIBED and not engine_refuses(s))
@@ -260,8 +279,14 @@ def reasons_of_the_gates() -> set[str]:
 def reasons_of_the_engine() -> set[str]:
     """Collect every reason that the engine gives, by asking it about every standing at three times."""
     found = set()
-    about_people = replace(FLOWS["abandoned_cart"], trigger=On("customer_subscribed"))
-    for snapshot, flow, hours in product((*standings(), *permissions()), (*FLOWS.values(), about_people), (0.5, 1, 300)):
+    cart = FLOWS["abandoned_cart"]
+    about_people = replace(cart, trigger=On("customer_subscribed", again_after_days=30))
+    every_exit = [
+        replace(cart, exits=(Condition(name, 1 if "score" in name else None),), trigger=On("order_paid", (never_bought(),)))
+        for name in sorted(words.EXITS)
+    ]
+    flows = (*FLOWS.values(), about_people, *every_exit)
+    for snapshot, flow, hours in product((*standings(), *permissions(), *encounters()), flows, (0.5, 1, 300)):
         decision = engine.decide(flow, 0, snapshot, now=NOW + timedelta(hours=hours))
         found |= {decision.because, *(e.reason for e in decision.effects if hasattr(e, "reason"))}
     return found

@@ -15,7 +15,7 @@ from app.services import edit_flow, listings
 from app.services import results as counting
 from app.services.edit_flow import FlowState
 from app.services.results import Results
-from app.web.admin import forms, words
+from app.web.admin import forms, steps, words
 from app.web.admin.charts import Area, area
 from app.web.admin.door import blueprint, done, opened
 from app.web.guards import Guard, actor, guarded, shop_id
@@ -181,9 +181,10 @@ def _flow_page(
     """Render the page of one flow, or its body for htmx."""
     key = state.settings.flow
     results = counting.results(session, shop_id(), now=g.frame.now)
+    waiting = counting.waiting_by_step(session, shop_id(), key)
     context = {
         "state": state, "fields": fields, "results": results, "edited": _edited(session, state), "words": words,
-        "waiting": counting.waiting_by_step(session, shop_id(), key), "units": forms.UNITS, "is_stale": is_stale,
+        "lines": steps.lines(state.flow, waiting), "units": forms.UNITS, "is_stale": is_stale,
         "is_dirty": status != 200, "skipped": results.skipped_because(key),
     }  # fmt: skip
     if htmx_request().wants_fragment:

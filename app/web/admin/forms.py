@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from app.domain.errors import Refused
-from app.flows.vocabulary import Flow, Send, Wait, with_coupon, with_wait
+from app.flows.edits import wait_before, with_coupon, with_wait
+from app.flows.vocabulary import Flow, Send, Wait
 from app.web.admin import show
 
 UNITS = ("seconds", "minutes", "hours", "days")
@@ -33,16 +34,14 @@ class MailFields:
 def stored(flow: Flow) -> list[MailFields]:
     """Return the fields as the flow stands."""
     fields = []
-    for position, send in enumerate(flow.steps):
-        if isinstance(send, Send):
-            before = flow.steps[position - 1] if position else None
-            mail = MailFields(send=send, wait=before if isinstance(before, Wait) else None)
-            if mail.wait:
-                count, mail.unit, _ = show.split(mail.wait.length)
-                mail.after = str(count)
-            if send.coupon:
-                mail.percent, mail.valid_hours = str(send.coupon.percent), str(send.coupon.valid_hours)
-            fields.append(mail)
+    for send in flow.sends:
+        mail = MailFields(send=send, wait=wait_before(flow, send.key))
+        if mail.wait:
+            count, mail.unit, _ = show.split(mail.wait.length)
+            mail.after = str(count)
+        if send.coupon:
+            mail.percent, mail.valid_hours = str(send.coupon.percent), str(send.coupon.valid_hours)
+        fields.append(mail)
     return fields
 
 

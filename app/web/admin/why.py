@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from flask import g
 from markupsafe import Markup, escape
 
 from app.models import DecisionRow
@@ -28,7 +29,12 @@ def saw(row: DecisionRow) -> list[tuple[str, Markup]]:
     pairs = [
         ("Cart", _pieces(seen)),
         ("Last change to it", _time(seen.get("cart_changed_at"))),
-        ("Order", _time(seen.get("ordered_at")) or "none"),
+        ("Order", _order(seen)),
+        ("Delivered", _time(seen.get("order_delivered_at"))),
+        ("Bought since", _time(seen.get("ordered_at")) or "nothing"),
+        ("In twelve months", _year(seen)),
+        ("Stars given", show.number(seen["score"]) if seen.get("score") else None),
+        ("Clicked in", ", ".join(words.step(step).lower() for step in seen.get("clicked", ()))),
         ("Consent", _CONSENT.get(str(seen.get("consent")), seen.get("consent"))),
         ("Address", words.reason(seen["suppressed"]) if seen.get("suppressed") else "may be mailed"),
         ("Flow", "on" if seen.get("flow_on") else "paused"),
@@ -44,6 +50,9 @@ def _effect(effect: Mapping[str, Any]) -> Markup:
     said = {
         "SendEmail": mail + ": queued" + (f" with {coupon['percent']}% off" if coupon else ""),
         "SkipEmail": mail + ": not sent",
+        "TagCustomer": Markup("The shop is to {} the tag “{}”").format(
+            "give" if effect.get("is_given") else "take away", effect.get("tag")
+        ),
         "Schedule": Markup("Looks again at {}").format(_time(effect.get("due_at"))),
         "Exit": Markup("Left the flow; {}: not sent").format(mail) if effect.get("step") else Markup("Left the flow"),
         "Finish": Markup("The flow is over"),
@@ -58,6 +67,21 @@ def _pieces(seen: Mapping[str, Any]) -> str | None:
     pieces = int(seen["cart_pieces"])
     done = ", bought" if seen.get("checkout_completed") else ""
     return f"{show.number(pieces)} {'thing' if pieces == 1 else 'things'}{done}" if pieces else "empty"
+
+
+def _order(seen: Mapping[str, Any]) -> str | None:
+    if seen.get("order_nth") is None:
+        return None
+    undone = ", undone" if seen.get("order_undone") else ""
+    return f"their {show.number(int(seen['order_nth']))}. order{undone}"
+
+
+def _year(seen: Mapping[str, Any]) -> str | None:
+    if seen.get("year_orders") is None:
+        return None
+    orders = int(seen["year_orders"])
+    spent = show.money(int(seen.get("year_spent_minor", 0)), g.frame.shop.currency)
+    return f"{show.number(orders)} {'order' if orders == 1 else 'orders'}, {spent}"
 
 
 def _time(text: object) -> Markup | None:

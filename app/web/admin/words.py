@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from app.flows.vocabulary import Flow, Send
+from flask import g
+
+from app.flows.vocabulary import Condition, Flow, Send, Wait, text_key, walk
 from app.models import DeliveryState, WebhookState
-from app.web.admin.show import about
+from app.web.admin.show import about, money
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,22 @@ class Waits(Protocol):
         """Return when it is tried next."""
 
 
+RAIL_MOST = 8  # waits and mails
+
 REASONS = {
     "ordered": "They bought in the meantime",
     "cart_emptied": "They emptied the cart",
     "superseded": "They began a newer cart",
+    "too_soon": "They were in this flow a short while ago",
+    "unhappy": "They gave a low score that nobody has settled yet",
+    "quiet_hours": "It waits until the night is over where they are",
+    "capped": "It waits, because they got enough mail lately",
+    "gives_way": "It waits for a weightier mail to the same person",
+    "no_longer_fits": "They no longer are who this flow is for",
+    "order_undone": "The order was cancelled, or its money went back",
+    "money_went_back": "Money of this order went back",
+    "answered": "They answered",
+    "scored_at_most": "They gave a low score",
     "merged": "Two accounts of this person became one, and the other run goes on",
     "flow_off": "The flow was paused",
     "person_gone": "The customer was deleted in the shop, or asked to be forgotten",
@@ -73,10 +87,64 @@ TRIGGERS = {
     "customer_subscribed": "Agreed to marketing mail",
     "customer_ordered": "Bought again",
 }
-CONDITIONS = {"has_email": "with an e-mail address", "cart_is_not_empty": "at least one item"}
-EXITS = {"ordered": "buys", "cart_emptied": "empties the cart", "superseded": "begins a newer cart"}
-STAYS = {"ordered": "no order yet", "cart_emptied": "something in the cart", "superseded": "no newer cart"}
+# {} is the condition's value; an amount of money comes written out.
+CONDITIONS = {
+    "has_email": "with an e-mail address",
+    "cart_is_not_empty": "at least one item",
+    "ordered": "they bought in the meantime",
+    "has_open_cart": "they are in the middle of a checkout",
+    "is_first_order": "it is their first order",
+    "never_bought": "they have not bought yet",
+    "order_undone": "the order was undone",
+    "money_went_back": "money went back",
+    "spent_in_a_year": "{} or more spent in twelve months",
+    "orders_in_a_year": "{} orders or more in twelve months",
+    "will_fit_in_days": "they will still belong here in {} days without buying",
+    "clicked": "they clicked in the mail “{}”",
+    "answered": "they answered",
+    "scored_at_most": "they gave {} stars or fewer",
+}
+JOINS = {"any_of": " or ", "all_of": " and ", "none_of": " nor "}
+EXITS = {
+    "ordered": "buys",
+    "cart_emptied": "empties the cart",
+    "superseded": "begins a newer cart",
+    "no_longer_fits": "is no longer who the flow is for",
+    "order_undone": "cancels, or gets the money back",
+    "money_went_back": "gets money back",
+    "answered": "answers",
+    "scored_at_most": "gives a low score",
+}
+STAYS = {
+    "ordered": "no order yet",
+    "cart_emptied": "something in the cart",
+    "superseded": "no newer cart",
+    "no_longer_fits": "still who the flow is for",
+    "order_undone": "the order still stands",
+    "money_went_back": "no money back",
+    "answered": "no answer yet",
+    "scored_at_most": "no low score",
+}
 FLOW_ICONS = {"abandoned_cart": "cart"}
+SHOWS = {
+    "checkout": "The cart and a link back to it",
+    "order": "About their order",
+    "customer": "Addressed to them, about nothing they bought",
+}
+COUNTED_FROM = {
+    "last_activity": "the last change to the cart",
+    "entered": "when they entered",
+    "ordered": "the order",
+    "delivered": "the delivery; where none is told, from some days after the order was sent off",
+    "step_before": "the step before",
+}
+SINCE = {
+    "last_activity": "the cart changed last",
+    "entered": "they entered",
+    "ordered": "the order",
+    "delivered": "the delivery",
+    "step_before": "the step before",
+}
 STEPS = {"reminder": "Reminder", "coupon": "Coupon"}
 EVENTS = {
     "checkout_updated": "Cart changed",
@@ -134,7 +202,9 @@ def event(kind: str) -> str:
 
 def step(key: str) -> str:
     """Name the mail of a step."""
-    return STEPS.get(key) or _readable(key)
+    name, turn = text_key(key), key.removeprefix(f"{text_key(key)}").lstrip("_")
+    words = STEPS.get(name) or _readable(name)
+    return f"{words}, number {turn}" if turn else words
 
 
 def actor(name: str) -> str:
@@ -159,7 +229,19 @@ def trigger(flow: Flow) -> str:
 
 def conditions(flow: Flow) -> list[str]:
     """Say what must hold when a person enters."""
-    return [CONDITIONS.get(c.name) or _readable(c.name) for c in flow.trigger.when]
+    return [condition(c) for c in flow.trigger.when]
+
+
+def condition(told: Condition) -> str:
+    """Say a condition in words."""
+    if told.of:
+        words = JOINS[told.name].join(condition(inner) for inner in told.of)
+        return f"neither {words}" if told.name == "none_of" else words
+    words = CONDITIONS.get(told.name) or _readable(told.name)
+    if told.name == "spent_in_a_year" and isinstance(told.value, int):
+        return words.format(money(told.value, g.frame.shop.currency))
+    value = step(told.value).lower() if isinstance(told.value, str) else told.value
+    return words.format(value)
 
 
 def exits(flow: Flow) -> list[str]:
@@ -172,9 +254,14 @@ def stays(flow: Flow) -> list[str]:
     return [*(STAYS.get(c.name) or f"not {_readable(c.name)}" for c in flow.exits), "agreed to marketing mail"]
 
 
+def rail(flow: Flow) -> list[Wait | Send]:
+    """Return the first waits and mails of a flow, for a line that shows it at a glance."""
+    return [s for s in walk(flow.steps) if isinstance(s, Wait | Send)][:RAIL_MOST]
+
+
 def mail_title(flow: Flow, send: Send) -> str:
     """Name a mail by its place in the flow."""
-    ordinals = ("First", "Second", "Third", "Fourth", "Fifth")
+    ordinals = ("First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh")
     place = flow.sends.index(send)
     return f"{ordinals[place]} mail" if place < len(ordinals) else f"Mail {place + 1}"
 
