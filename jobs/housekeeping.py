@@ -17,7 +17,7 @@ from app.models import Erasure, claims
 from app.queues import QueueName, ring
 from app.services import erasing, retention
 from integrations import make_transport
-from jobs import access, connecting, facts, reconcile, replays, tags
+from jobs import access, connecting, doubts, facts, reconcile, replays, tags
 from jobs import drain as draining
 
 log = get_logger()
@@ -37,6 +37,7 @@ def drain() -> None:
     access.keep_alive()
     while tags.write_back() and time.monotonic() < until:
         pass
+    doubts.drain(until)
     reconcile.drain(until)
     with sessions().begin() as session:
         if failed := erasing.show_failures(session):

@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.domain.errors import BadPayload
+from app.domain.errors import BadPayload, RightsLost
 from app.domain.events import Event
 from app.domain.json_input import parse_json
 from app.models import Shop, Webhook, WebhookState, claims
 from app.queues import QueueName
-from app.services import erase, forgotten, react
+from app.services import connections, erase, forgotten, react
 from app.services.erasing import SHOP_REASON
 from app.services.ingest import Fact, ingest, lock_shop
 from integrations import PLATFORMS
@@ -59,6 +59,8 @@ def _work_shop(session: Session, shop_id: int, webhooks: Sequence[Webhook], now:
         try:
             events = events_of(webhook)
         except BadPayload as exc:
+            if isinstance(exc, RightsLost):
+                connections.complain(session, shop.id, str(exc), now=now)
             # The same body cannot be read better tomorrow: no tries, failed at once, replayable when we can.
             ends[_unread(session, shop, webhook, WebhookState.FAILED, str(exc))].append(webhook)
             continue

@@ -14,7 +14,19 @@ from sqlalchemy.orm import Session
 from app import clock, log
 from app.config import settings
 from app.db import sessions
-from app.models import Connection, Cursor, Delivery, Erasure, OAuthState, Replay, ScheduledStep, TagWrite, Webhook, claims
+from app.models import (
+    Connection,
+    Cursor,
+    Delivery,
+    Doubt,
+    Erasure,
+    OAuthState,
+    Replay,
+    ScheduledStep,
+    TagWrite,
+    Webhook,
+    claims,
+)
 from app.queues import QueueName, ring
 from app.services import account, ledger, retention, tokens, watch
 
@@ -39,6 +51,7 @@ RULES = (
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Replay, now)),
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, OAuthState, now)),
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Connection, now)),  # once a day each
+    Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Doubt, now)),
     # Orders and checkouts every quarter of an hour, the rest more rarely: what the source's EVERY says.
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Cursor, now)),
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, TagWrite, now)),

@@ -13,7 +13,7 @@ from app.cli.scope import actor, shop_option, transaction
 from app.domain.errors import Refused
 from app.flows.edits import with_coupon, with_wait
 from app.flows.vocabulary import Branch, Condition, Flow, Leave, Repeat, Send, Step, Tag, Wait, blocks, to_json
-from app.services import edit_flow, shops
+from app.services import connections, edit_flow, shops
 from app.services.edit_flow import FlowState
 
 COLUMNS = ("flow", "title", "is_on", "version", "holdout", "people", "updated_at")
@@ -123,8 +123,12 @@ def import_(file: TextIO, shop: str | None, as_json: bool) -> None:
 
 def _switch(flow: str, shop: str | None, *, on: bool, as_json: bool) -> None:
     with transaction() as (session, now):
-        state = edit_flow.switch(session, shops.find(session, shop).id, flow, on=on, actor=actor(), now=now)
+        shop_id = shops.find(session, shop).id
+        state = edit_flow.switch(session, shop_id, flow, on=on, actor=actor(), now=now)
+        rivals = connections.rivals(session, shop_id, [flow]) if on else []
     _print(state, as_json)
+    if rivals:
+        say(f"This shop may be sending such mails already: {', '.join(rivals)}. Switch them off there, or people get two.")
 
 
 def _changed(flow: Flow, name: str, value: str) -> Flow:

@@ -11,6 +11,10 @@ class BadPayload(CartwheelError):
     """A platform's message that cannot be understood: parked as failed, shown, replayable."""
 
 
+class RightsLost(BadPayload):
+    """A platform's message that holds an error in place of what it is about: we may not see it any more."""
+
+
 class Refused(CartwheelError):
     """A person asked for something that is not allowed; the message says what to do instead."""
 

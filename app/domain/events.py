@@ -150,6 +150,17 @@ class OrderDeleted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeletionTold(Event):
+    """The platform says that something is gone, and is known to name the wrong thing at times: the shop has to be asked.
+
+    `of` is the kind of objects it spoke of: orders, customers or products.
+    """
+
+    kind: ClassVar[str] = "deletion_told"
+    of: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundCreated(Event):
     """Money went back; `object_id` is the refund's id."""
 

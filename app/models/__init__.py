@@ -1,7 +1,7 @@
 """The tables, one file per noun, each with its own queries."""
 
 from app.models.base import NO_SHOP, Base
-from app.models.connection import Connection, OAuthState, Phase
+from app.models.connection import Connection, Doubt, OAuthState, Phase
 from app.models.cursor import Cursor
 from app.models.customer import ConsentRow, Customer, CustomerIdentity, Suppression
 from app.models.delivery import Coupon, CouponState, Delivery, DeliveryState
@@ -46,6 +46,7 @@ __all__ = [
     "Delivery",
     "DeliveryState",
     "DemoClock",
+    "Doubt",
     "Engagement",
     "EngagementKind",
     "Enrollment",

@@ -68,3 +68,17 @@ class Connection(ShopRow, Claimable, Base):
     pinged_at: Mapped[datetime | None]  # when the shop last tried our address, as it does with each new webhook
     problem: Mapped[str | None]
     problem_at: Mapped[datetime | None]
+
+
+class Doubt(ShopRow, Claimable, Base):
+    """Something that a shop said is gone, to be asked for before it is believed. The row goes when it was."""
+
+    __tablename__ = "doubts"
+    __table_args__ = (
+        Index("uq_doubts_object", "shop_id", "kind", "external_id", unique=True),
+        *claim_indexes("doubts"),
+    )
+
+    kind: Mapped[str]
+    external_id: Mapped[str]
+    told_at: Mapped[datetime]

@@ -1,6 +1,6 @@
 """What is known of a connected WooCommerce shop, and what is wrong with the connection."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,9 +23,9 @@ def of(session: Session, shop_id: int) -> Connection | None:
     return session.scalar(select(Connection).where(Connection.shop_id == shop_id))
 
 
-def rivals(session: Session, shop_id: int, flow: str) -> list[str]:
-    """Return who else in the shop may be sending what this flow sends, by the names that people know."""
-    known = of(session, shop_id) if flow in RIVALLED else None
+def rivals(session: Session, shop_id: int, flows: Iterable[str]) -> list[str]:
+    """Return who else in the shop may be sending what these flows send, by the names that people know."""
+    known = of(session, shop_id) if RIVALLED & {*flows} else None
     return [str(name) for name in known.senders] if known else []
 
 

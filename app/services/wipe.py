@@ -17,6 +17,7 @@ from app.models import (
     Customer,
     CustomerIdentity,
     Delivery,
+    Doubt,
     Engagement,
     Enrollment,
     EventRow,
@@ -36,7 +37,7 @@ from app.services import audit, bodies
 # Events whose `object_id` is the person's own: the platform's customer id, the address, or its hash.
 _ABOUT_PEOPLE = (
     "customer_updated", "customer_deleted", "customers_merged", "customer_tagged", "purchases_summed", "consent_changed",
-    "customer_redacted", "data_requested",
+    "customer_redacted", "data_requested", "deletion_told",
 )  # fmt: skip
 _GONE = "redacted-"  # in the place of a token
 _LINE = '{"title": "", "variant_title": null, "sku": null, "image_url": null, "url": null}'
@@ -138,6 +139,8 @@ def _audit(session: Session, shop_id: int, subject: Subject) -> None:
 
 def _events(session: Session, shop_id: int, subject: Subject) -> None:
     traces = subject.traces
+    asked = (Doubt.shop_id == shop_id, Doubt.kind == "customers", Doubt.external_id.in_(traces.customer_ids))
+    session.execute(delete(Doubt).where(*asked).execution_options(synchronize_session=False))
     names = [*traces.customer_ids, *traces.emails, *traces.hashes]
     gone = or_(
         EventRow.customer_id.in_(subject.customer_ids),

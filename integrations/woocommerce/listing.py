@@ -10,18 +10,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from app.domain.errors import BadPayload
-from app.domain.events import Event
+from app.domain.events import CustomerDeleted, Event, OrderDeleted, ProductDeleted
 from app.domain.polling import Count, Kind, Page
 from app.domain.ports import ShopAccess
 from integrations.http import dig
 from integrations.woocommerce.normalise import normalise
-from integrations.woocommerce.rest import LARGEST_PAGE, Params, RestClient, failed
+from integrations.woocommerce.rest import LARGEST_PAGE, Params, RestClient, failed, word
 
 PER_PAGE = 50  # an order has up to 20 kB, and a lease is a minute
 _SECOND = timedelta(seconds=1)
 _MOST_UNREAD = 20
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
-_DRAFT = "checkout-draft"
+_DRAFT, _BINNED = "checkout-draft", "trash"
+_GONE: Final[Mapping[Kind, type[Event]]] = {
+    Kind.ORDERS: OrderDeleted,
+    Kind.CUSTOMERS: CustomerDeleted,
+    Kind.PRODUCTS: ProductDeleted,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,29 @@ def count(access: ShopAccess, kind: Kind, since: datetime | None) -> Count | Non
         total = _total(shop, listed.path, params)
         drafts = _total(shop, listed.path, {**params, "status": _DRAFT}) if kind is Kind.ORDERS else 0
     return None if total is None else Count(number=max(0, total - (drafts or 0)))
+
+
+def one(access: ShopAccess, kind: Kind, object_id: str, *, at: datetime) -> list[Event]:
+    """Ask for one object and say how it is now: changed, or gone, where the shop does not have it or has it in its bin.
+
+    Args:
+        access: the shop.
+        kind: orders, customers or products.
+        object_id: the shop's own number.
+        at: when it was said to be gone.
+
+    Raises:
+        Transient, Ambiguous, NotAllowed, Permanent, BadPayload: as their names say.
+    """
+    listed = _LISTS[kind]
+    with RestClient(access) as shop:
+        answer = shop.get(f"{listed.path}/{object_id}")
+    is_gone = answer.status in {400, 404} and word(answer).endswith("_invalid_id")
+    if is_gone or dig(answer.body, "status") == _BINNED:
+        return [_GONE[kind](object_id=object_id, happened_at=at)]
+    if answer.status != 200 or answer.body is None:
+        raise failed(answer)
+    return normalise(listed.topic, answer.body, at=at)
 
 
 def _by_change(shop: RestClient, listed: _List, since: datetime | None, cursor: str | None) -> Page:

@@ -8,18 +8,17 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 
-from app.domain.errors import BadPayload
+from app.domain.errors import BadPayload, RightsLost
 from app.domain.events import (
     CheckoutUpdated,
     Consent,
     ConsentState,
-    CustomerDeleted,
     CustomerRedacted,
     CustomerUpdated,
+    DeletionTold,
     Event,
     Line,
     Person,
-    ProductDeleted,
     ProductUpdated,
 )
 from app.domain.money import to_minor
@@ -60,12 +59,10 @@ def _refuse_error_document(payload: object) -> None:
         return
     said = str(payload["code"])
     code = said if re.fullmatch(r"[a-z0-9_-]{1,80}", said) else "no code"
-    advice = (
-        "The object was gone by then: nothing to do."
-        if code.endswith("_invalid_id")
-        else "The user who owns the webhook may have lost the right to see it: connect the shop again."
-    )
-    raise BadPayload(f"The shop sent an error document instead of the object: {code}. {advice}")
+    told = f"The shop sent an error document instead of the object: {code}."
+    if code.endswith("_invalid_id"):
+        raise BadPayload(f"{told} The object was gone by then: nothing to do.")
+    raise RightsLost(f"{told} The user who owns the webhook may have lost the right to see it: connect the shop again.")
 
 
 def _read_checkout(payload: object, _at: datetime) -> list[Event]:
@@ -141,10 +138,6 @@ def _read_customer(payload: object, at: datetime) -> list[Event]:
     return [CustomerUpdated(object_id=body.id, happened_at=when, person=person, created_at=created_at)]
 
 
-def _read_deleted_customer(payload: object, at: datetime) -> list[Event]:
-    return [CustomerDeleted(object_id=parse(Identified, payload).id, happened_at=at)]
-
-
 def _read_product(payload: object, at: datetime) -> list[Event]:
     """Translate product.*; a variation comes under the same topics and is not a product of its own."""
     body = parse(Product, payload)
@@ -163,23 +156,27 @@ def _read_product(payload: object, at: datetime) -> list[Event]:
     ]
 
 
-def _read_deleted_product(payload: object, at: datetime) -> list[Event]:
-    """Translate product.deleted. It also comes for a binned coupon, whose id is no product's: then nothing is found."""
-    return [ProductDeleted(object_id=parse(Identified, payload).id, happened_at=at)]
+def _read_deleted(of: str) -> Callable[[object, datetime], list[Event]]:
+    """Translate *.deleted, which is no more than a hint: a binned coupon comes as product.deleted, with its own number."""
+
+    def read(payload: object, at: datetime) -> list[Event]:
+        return [DeletionTold(object_id=parse(Identified, payload).id, happened_at=at, of=of)]
+
+    return read
 
 
 _READERS: dict[str, Callable[[object, datetime], list[Event]]] = {
     "order.created": orders.read_order,
     "order.updated": orders.read_order,
     "order.restored": orders.read_order,
-    "order.deleted": orders.read_deleted_order,
+    "order.deleted": _read_deleted("orders"),
     "customer.created": _read_customer,
     "customer.updated": _read_customer,
-    "customer.deleted": _read_deleted_customer,
+    "customer.deleted": _read_deleted("customers"),
     "product.created": _read_product,
     "product.updated": _read_product,
     "product.restored": _read_product,
-    "product.deleted": _read_deleted_product,
+    "product.deleted": _read_deleted("products"),
     "checkout.updated": _read_checkout,
     "shopper.deleted": _read_deleted_shopper,
 }

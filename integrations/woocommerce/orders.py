@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from app.domain.events import CheckoutUpdated, Consent, ConsentState, Event, Line, OrderDeleted, OrderUpdated, Person
+from app.domain.events import CheckoutUpdated, Consent, ConsentState, Event, Line, OrderUpdated, Person
 from app.domain.money import to_minor
 from integrations.payloads import parse
-from integrations.woocommerce.bodies import Address, Identified, Item, Order
+from integrations.woocommerce.bodies import Address, Item, Order
 
 # No purchase yet, or none any more. Every other status is one, also `failed` and `cancelled` and whatever a plugin
 # invents: who wants paid orders asks for `paid_at`. Source: platform page, "Order statuses".
@@ -29,11 +29,6 @@ def read_order(payload: object, _at: datetime) -> list[Event]:
     order = parse(Order, payload)
     address = order.billing.email if order.billing else None
     return [_order(order), _draft(order)] if order.status == _DRAFT and address else [_order(order)]
-
-
-def read_deleted_order(payload: object, at: datetime) -> list[Event]:
-    """Translate order.deleted: moved to the bin."""
-    return [OrderDeleted(object_id=parse(Identified, payload).id, happened_at=at)]
 
 
 def _order(order: Order) -> OrderUpdated:

@@ -13,15 +13,13 @@ from app.domain.events import (
     CheckoutUpdated,
     Consent,
     ConsentState,
-    CustomerDeleted,
     CustomerRedacted,
     CustomerUpdated,
+    DeletionTold,
     Event,
     Line,
-    OrderDeleted,
     OrderUpdated,
     Person,
-    ProductDeleted,
     ProductUpdated,
 )
 from integrations.woocommerce import topics
@@ -43,11 +41,11 @@ KINDS: dict[str, list[str]] = {
     "coupon.deleted.wrong-resource": [],
     "coupon.updated": [],
     "customer.created": ["customer_updated"],
-    "customer.deleted": ["customer_deleted"],
+    "customer.deleted": ["deletion_told"],
     "customer.updated": ["customer_updated"],
     "order.created": ["order_updated"],
     "order.created.guest": ["order_updated"],
-    "order.deleted": ["order_deleted"],
+    "order.deleted": ["deletion_told"],
     "order.updated": ["order_updated"],
     "order.updated.cancelled": ["order_updated"],
     "order.updated.checkout-draft": ["order_updated", "checkout_updated"],
@@ -59,7 +57,7 @@ KINDS: dict[str, list[str]] = {
     "order.updated.refunded-partial": ["order_updated"],
     "ping": NO_WEBHOOK,
     "product.created": ["product_updated"],
-    "product.deleted": ["product_deleted"],
+    "product.deleted": ["deletion_told"],
     "product.updated": ["product_updated"],
     "shopper.deleted": ["customer_redacted"],
 }
@@ -367,8 +365,8 @@ def test_empty_objects_of_php_and_empty_dates_of_wordpress_are_nothing() -> None
     assert (odd.person, odd.paid_at, odd.fulfilled_at) == (Person(external_id="2"), None, None)
 
 
-def test_a_deleted_order_is_its_id() -> None:
-    assert events("order.deleted") == [OrderDeleted(object_id="21", happened_at=AT)]
+def test_a_deleted_order_is_a_question() -> None:
+    assert events("order.deleted") == [DeletionTold(object_id="21", happened_at=AT, of="orders")]
 
 
 def test_a_customer_is_told_with_the_time_of_the_change() -> None:
@@ -393,8 +391,8 @@ def test_a_customer_who_never_changed_is_as_old_as_the_account() -> None:
     assert events("customer.created", date_modified_gmt=None, date_created_gmt=None)[0].happened_at == AT
 
 
-def test_a_deleted_customer_is_the_id() -> None:
-    assert events("customer.deleted") == [CustomerDeleted(object_id="3", happened_at=AT)]
+def test_a_deleted_customer_is_a_question() -> None:
+    assert events("customer.deleted") == [DeletionTold(object_id="3", happened_at=AT, of="customers")]
 
 
 def test_a_product_has_its_page_and_price() -> None:
@@ -441,8 +439,8 @@ def test_a_variation_is_no_product_of_its_own() -> None:
     assert events("product.updated", type="variation", parent_id=15) == []
 
 
-def test_a_deleted_product_is_its_id_and_a_coupon_topic_never_deletes_one() -> None:
-    assert events("product.deleted") == [ProductDeleted(object_id="23", happened_at=AT)]
+def test_a_deleted_product_is_a_question_and_a_coupon_topic_never_asks_one() -> None:
+    assert events("product.deleted") == [DeletionTold(object_id="23", happened_at=AT, of="products")]
     assert events("coupon.deleted.wrong-resource") == []
 
 

@@ -17,7 +17,7 @@ from app import clock
 from app.config import Transport, settings
 from app.db import tenant_session
 from app.models import Shop
-from app.services import listings
+from app.services import connections, listings
 from app.web import hosts
 from app.web.admin import show, words
 from app.web.guards import shop_id
@@ -57,6 +57,7 @@ class Frame:
     shop_front_url: str | None  # of the demo
     host: Host  # whose page we are drawn in
     missing_scopes: tuple[str, ...]  # rights that the shop has not granted
+    problem: str | None  # what is wrong with a WooCommerce shop's connection
 
 
 @contextmanager
@@ -86,6 +87,7 @@ def _read_frame(database: Session, others: list[OtherShop]) -> Frame:
         session.clear()
         abort(401)
     granted = frozenset(filter(None, shop.scopes.split(",")))
+    connection = connections.of(database, shop.id) if shop.connection_id else None
     return Frame(
         shop=shop,
         others=others,
@@ -96,6 +98,7 @@ def _read_frame(database: Session, others: list[OtherShop]) -> Frame:
         shop_front_url=settings().demo_shops_url or None,
         host=hosts.current(),
         missing_scopes=tuple(sorted(missing_scopes(granted))) if granted else (),
+        problem=connection.problem if connection else None,
     )
 
 

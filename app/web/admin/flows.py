@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.flows import FLOWS
 from app.flows.vocabulary import to_json
 from app.models import DeliveryState, FlowVersion
-from app.services import edit_flow, listings
+from app.services import connections, edit_flow, listings
 from app.services import results as counting
 from app.services.edit_flow import FlowState
 from app.services.results import Results
@@ -54,6 +54,7 @@ def flows() -> ResponseReturnValue:
         orders = counting.orders_after_mail(session, shop_id(), now=g.frame.now)
         setup = _setup(session, states)
         latest = listings.list_mails(session, shop_id(), (), before=None, limit=LATEST).mails
+        rivals = connections.rivals(session, shop_id(), [state.settings.flow for state in states])
     return render_template(
         "admin/flows.html",
         rows=[_row(state, results) for state in states],
@@ -63,6 +64,7 @@ def flows() -> ResponseReturnValue:
         chart=area(results.sent_by_day(), width=600, height=78),
         setup=setup,
         latest=latest,
+        rivals=rivals,
         words=words,
     )
 
@@ -186,6 +188,7 @@ def _flow_page(
         "state": state, "fields": fields, "results": results, "edited": _edited(session, state), "words": words,
         "lines": steps.lines(state.flow, waiting), "units": forms.UNITS, "is_stale": is_stale,
         "is_dirty": status != 200, "skipped": results.skipped_because(key),
+        "rivals": connections.rivals(session, shop_id(), [key]),
     }  # fmt: skip
     if htmx_request().wants_fragment:
         return respond(render_template("admin/_flow.html", **context), toast=say, status=status)

@@ -151,6 +151,7 @@ EVENTS = {
     "checkout_deleted": "Cart deleted",
     "order_updated": "Order changed",
     "order_deleted": "Order deleted",
+    "deletion_told": "Said to be deleted: the shop was asked",
     "refund_created": "Money went back",
     "shipment_updated": "Parcel moved",
     "customer_updated": "Customer changed",
