@@ -17,12 +17,13 @@ from app.log import fault, get_logger
 from app.models import Cursor, Shop, ShopState, claims
 from app.models.cursor import WEBHOOKS
 from app.queues import QueueName, ring
-from app.services import reconcile, shops
+from app.services import counts, reconcile, shops
 from app.services.reconcile import Values
 from integrations import SOURCES
 from jobs import drain as draining
 from jobs.access import call_shop
 
+SOON = timedelta(minutes=1)
 REFUSED_WAIT = timedelta(hours=1)  # a person has to mend it; connecting the shop again sets it due at once
 
 log = get_logger()
@@ -79,19 +80,24 @@ def _ask(cursor: Cursor) -> Values | None:
 
 def _turn_page(source: Source, cursor: Cursor, kind: Kind, now: datetime) -> None:
     run = reconcile.run_of(cursor, now=now)
-    is_first = cursor.began_at is None
+    is_first, window = cursor.began_at is None, counts.since(kind, now)
 
-    def ask(access: ShopAccess) -> tuple[Count | None, Page]:
+    def ask(access: ShopAccess) -> tuple[Count | None, Page, Count | None]:
         total = source.count(access, kind, None) if is_first and run.since is None else None
-        return total, source.changed_since(access, kind, run.since, cursor.page)
+        page = source.changed_since(access, kind, run.since, cursor.page)
+        is_compared = page.next is None and counts.is_due(cursor, now)
+        return total, page, source.count(access, kind, window) if is_compared else None
 
-    total, page = call_shop(cursor.shop_id, ask)
+    total, page, told = call_shop(cursor.shop_id, ask)
     for which in page.unread:
         log.warning("reconcile.unread", shop_id=cursor.shop_id, kind=kind.value, what=which)
     with sessions().begin() as session:
-        values = reconcile.take_in(session, cursor, run, page, every=source.EVERY[kind], now=clock.now(session))
+        now = clock.now(session)
+        values = reconcile.take_in(session, cursor, run, page, every=source.EVERY[kind], now=now)
         if is_first:
             values["total"] = total.number if total else None
+        if told is not None:
+            values |= counts.compare(session, cursor.shop_id, kind, told, window, now=now)
         claims.finish(session, Cursor, [cursor], values)
 
 
@@ -115,14 +121,16 @@ def _later(cursor: Cursor, exc: Exception) -> Values:
     with sessions().begin() as session:
         now = clock.now(session)
     at_least = exc.retry_after if isinstance(exc, Transient) else None
+    error = (str(exc) if isinstance(exc, AdapterError) else type(exc).__name__)[:300]
+    if at_least is not None and at_least <= SOON:
+        return {"attempts": 0, "error": error, "due_at": now + at_least}  # a busy shop says when; that is no trouble
     if isinstance(exc, NotAllowed):
         at_least = REFUSED_WAIT
     tries = min(cursor.attempts, len(WEBHOOK_WAITS))
     wait = backoff(tries, WEBHOOK_WAITS, _rng, at_least=at_least) or WEBHOOK_WAITS[-1]
-    error = str(exc) if isinstance(exc, AdapterError) else type(exc).__name__
     if isinstance(exc, Permanent):
         return reconcile.begun_again(error, now + wait)
-    return {"error": error[:300], "due_at": now + wait}
+    return {"error": error, "due_at": now + wait}
 
 
 def _write(cursor: Cursor, values: Values) -> None:

@@ -27,6 +27,7 @@ _COMMANDS = {
     "webhook": "app.cli.webhook:group",
     "mail": "app.cli.mail:group",
     "customer": "app.cli.customer:group",
+    "reconcile": "app.cli.reconcile:command",
     "keys": "app.cli.keys:group",
     "proof": "app.cli.proof:proof",
     "staff": "app.cli.staff:group",

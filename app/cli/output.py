@@ -60,8 +60,11 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on standard error, or one line at the end when that is no terminal; call what it gives to advance."""
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a bar on standard error, or one line at the end when that is no terminal; call what it gives to advance.
+
+    Without a total the bar only tells that something moves.
+    """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=False, disable=not console.is_terminal) as bar:
@@ -75,7 +78,7 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
         yield advance
     if not console.is_terminal:
-        say(f"{what}: {done} of {total}")
+        say(f"{what}: {done}" if total is None else f"{what}: {done} of {total}")
 
 
 def printable(value: object) -> str:

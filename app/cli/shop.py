@@ -1,13 +1,15 @@
 """`cartwheel shop`: the shops we work for."""
 
+from collections.abc import Mapping
+
 import click
 
 from app.cli.facts import facts_options
 from app.cli.output import Row, emit, emit_list, json_option
 from app.cli.scope import actor, transaction
 from app.config import settings
-from app.models import Shop, ShopState
-from app.services import install, mail_pace, shops
+from app.models import Cursor, Shop, ShopState
+from app.services import install, mail_pace, reconcile, shops
 
 COLUMNS = ("shop_id", "platform", "domain", "name", "state", "installed_at")
 
@@ -30,9 +32,10 @@ def list_(as_json: bool) -> None:
 @click.argument("shop", required=False)
 @json_option
 def show(shop: str | None, as_json: bool) -> None:
-    """Show one shop with the address its webhooks go to."""
+    """Show one shop with the address its webhooks go to, how far its import is, and what it says that it has."""
     with transaction() as (session, _):
-        row = _row(shops.find(session, shop))
+        found = shops.find(session, shop)
+        row = {**_row(found), "read": _read(reconcile.progress(session, found.id))}
     emit(row, as_json=as_json)
 
 
@@ -110,6 +113,17 @@ def _switch(name: str | None, state: ShopState, as_json: bool) -> None:
     with transaction() as (session, now):
         row = _row(shops.set_state(session, shops.find(session, name), state, actor=actor(), now=now))
     emit(row, as_json=as_json)
+
+
+def _read(cursors: Mapping[str, Cursor]) -> Row:
+    """Return for each kind how far it is: objects done of all there are, when it was imported, and both counts."""
+    return {
+        kind: {
+            "done": c.done, "total": c.total, "is_reading": c.began_at is not None, "imported_at": c.imported_at,
+            "until": c.watermark, "shop_says": c.shop_count, "we_hold": c.held_count, "error": c.error,
+        }
+        for kind, c in cursors.items()
+    }  # fmt: skip
 
 
 def _row(shop: Shop) -> Row:

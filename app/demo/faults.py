@@ -9,22 +9,25 @@ class ApiFaults:
 
     Args:
         throttle: so many answers say that too much was asked (Shopify alone).
-        fail: so many answers are `fail_status`, and nothing is done.
+        fail: so many answers are `fail_status`, with `retry_after` seconds where that is set, and nothing is done.
         lose: so many answers are a 502 though the work was done: a caller cannot know.
         redirect: so many answers send the caller elsewhere (WooCommerce alone).
         html: so many answers are a page for people (WooCommerce alone).
         delay: seconds before every answer.
         is_revoked: every key and token is refused.
+        redacted: fields that the app is not approved for, such as "email": null, and named among the errors (Shopify alone).
     """
 
     throttle: int = 0
     fail: int = 0
     fail_status: int = 503
+    retry_after: int | None = None
     lose: int = 0
     redirect: int = 0
     html: int = 0
     delay: float = 0.0
     is_revoked: bool = False
+    redacted: frozenset[str] = frozenset()
 
     def take(self, name: str) -> bool:
         """Say whether this answer suffers from a counted fault, and count it."""

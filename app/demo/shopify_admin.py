@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hmac import compare_digest
 from threading import Lock
 from typing import Any
@@ -18,6 +18,7 @@ from app.demo.shopify_resolvers import RESOLVERS, SCOPES
 _BUCKET = 2000.0  # points; Shopify's answer on a real store
 _RESTORE = 100.0  # points a second, on its standard plan
 _MUTATION_COST = 10
+_MOST_COST = 1000  # points of one query
 _DEEPEST = 30  # nested braces
 _REFUSED = "[API] Invalid API key or access token (unrecognized login or wrong password)"
 
@@ -54,7 +55,10 @@ class AdminApi:
         if not self._is_allowed(request.headers.get("X-Shopify-Access-Token", "")):
             return _json({"errors": _REFUSED}, 401)
         if self.faults.take("fail"):
-            return _json({"errors": "Service Unavailable"}, self.faults.fail_status)
+            refused = _json({"errors": "Service Unavailable"}, self.faults.fail_status)
+            if self.faults.retry_after is not None:
+                refused.headers["Retry-After"] = str(self.faults.retry_after)
+            return refused
         payload = request.get_json(force=True)
         answer = self.answer(payload.get("query") or "", payload.get("variables") or {}, payload.get("operationName"))
         return _json({"errors": "Bad Gateway"}, 502) if self.faults.take("lose") else _json(answer)
@@ -79,13 +83,19 @@ class AdminApi:
         """Answer one query as Shopify does: faults of the query and throttling are HTTP 200 too."""
         try:
             document = read(query, variables, operation_name)
-            cost = _MUTATION_COST if document.operation == "mutation" else _objects(document.selections, document.fragments)
+            cost = _MUTATION_COST if document.operation == "mutation" else price(document)
+            if cost > _MOST_COST:
+                message = f"Query cost is {cost}, which exceeds the single query max cost limit ({_MOST_COST})."
+                return {"errors": [_error(message, "MAX_COST_EXCEEDED")]}
             if self.faults.take("throttle") or not self._pay(cost):
                 return {"errors": [_error("Throttled", "THROTTLED")], "extensions": self._cost(cost, None)}
             data = {field.alias: self._resolve(field, document) for field in document.selections}
         except GraphQLError as exc:
             return {"errors": [_error(str(exc), exc.code)]}
-        return {"data": data, "extensions": self._cost(cost, cost)}
+        actual = cost if document.operation == "mutation" else min(cost, _weight(data))
+        self._pay(actual - cost)  # what was reserved and not used comes back
+        denied = list(_redact(data, self.faults.redacted, []))
+        return {"data": data, "extensions": self._cost(cost, actual)} | ({"errors": denied} if denied else {})
 
     def _resolve(self, field: Selection, document: Document) -> object:
         if field.name not in RESOLVERS:
@@ -110,7 +120,7 @@ class AdminApi:
             self._filled_at = now
             if cost > self._points:
                 return False
-            self._points -= cost
+            self._points = min(_BUCKET, self._points - cost)
             return True
 
     def _cost(self, requested: float, actual: float | None) -> dict[str, Any]:
@@ -122,15 +132,52 @@ class AdminApi:
         }
 
 
-def _objects(selections: list[Selection], fragments: Mapping[str, Selection], depth: int = 0) -> int:
-    """Count the objects asked for: what a query costs, lists aside."""
+def price(document: Document) -> int:
+    """Return what a query is charged before it runs: an object is 1, a list as many times its entries as are asked for.
+
+    Source: Shopify docs, "API rate limits", cost of fields. Scalars are free.
+    """
+    return sum(_price_of(field, document.fragments, 0) for field in document.selections)
+
+
+def _price_of(selection: Selection, fragments: Mapping[str, Selection], depth: int) -> int:
     if depth > _DEEPEST:
         raise GraphQLError("Query has too many levels", "MAX_DEPTH")
-    total = 0
-    for each in selections:
-        inner = fragments[each.fragment].selections if each.fragment in fragments else each.selections
-        total += bool(each.name and inner) + _objects(inner, fragments, depth + 1)
-    return total
+    inner = fragments[selection.fragment].selections if selection.fragment in fragments else selection.selections
+    total = sum(_price_of(each, fragments, depth + 1) for each in inner)
+    if not (selection.name and inner) or selection.name == "pageInfo":
+        return total if selection.name != "pageInfo" else 0
+    if selection.name == "nodes":  # an entry: its list multiplies it
+        return 1 + total
+    first = selection.arguments.get("first")
+    if not isinstance(first, int):
+        return 1 + total
+    is_plain = not any(each.name in {"nodes", "edges"} for each in inner)
+    return first * (total + is_plain)
+
+
+def _weight(value: object) -> int:
+    """Return what an answer is charged in the end: 1 for each object in it."""
+    if isinstance(value, list):
+        return sum(map(_weight, value))
+    if not isinstance(value, Mapping):
+        return 0
+    is_list = "nodes" in value or "hasNextPage" in value
+    return (not is_list) + sum(map(_weight, value.values()))
+
+
+def _redact(value: object, names: frozenset[str], path: list[str | int]) -> Iterator[dict[str, Any]]:
+    """Take away what the app may not see, and say so as Shopify does: data and errors in one answer."""
+    if not names:
+        return
+    entries = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
+    for key, held in list(entries):
+        if key in names and held is not None:
+            value[key] = None  # type: ignore[index]
+            message = f"This app is not approved to access the {key} field."
+            yield _error(message, "ACCESS_DENIED") | {"path": [*path, key]}
+        else:
+            yield from _redact(held, names, [*path, key])
 
 
 def _error(message: str, code: str) -> dict[str, Any]:

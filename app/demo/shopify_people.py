@@ -1,6 +1,7 @@
 """Customers of the pretend Shopify, as its Admin API shows and changes them."""
 
 from collections.abc import Callable
+from functools import partial
 from weakref import WeakKeyDictionary
 
 from app.demo.shopify import ShopifyShop
@@ -40,7 +41,7 @@ def customers(shop: ShopifyShop, arguments: Arguments) -> Answer:
     """Answer `customers`, by `updated_at`, `created_at` and `email`."""
     by_update = arguments.get("sortKey") == "UPDATED_AT"
     rows = [
-        (each_key(each.updated_at if by_update else each.created_at, each.id), customer_node(shop, each))
+        (each_key(each.updated_at if by_update else each.created_at, each.id), partial(customer_node, shop, each))
         for each in shop.store.all(Customer)
         if found(arguments.get("query"), {"updated_at": each.updated_at, "created_at": each.created_at, "email": each.email})
     ]

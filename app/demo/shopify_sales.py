@@ -1,5 +1,6 @@
 """What the pretend Shopify sold and nearly sold, as its Admin API lists it."""
 
+from functools import partial
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 from app.demo.coupons import percent_of
@@ -16,7 +17,7 @@ def orders(shop: ShopifyShop, arguments: Arguments) -> Answer:
     """Answer `orders`, by `updated_at`, `created_at`, `email`, `checkout_token` and `cart_token`."""
     by_update = arguments.get("sortKey") == "UPDATED_AT"
     rows = [
-        (each_key(order.updated_at if by_update else order.created_at, order.id), _order(shop, order))
+        (each_key(order.updated_at if by_update else order.created_at, order.id), partial(_order, shop, order))
         for order in shop.store.all(Order)
         if found(arguments.get("query"), _facts_of(order))
     ]
@@ -41,7 +42,8 @@ def orders_of_customer(shop: ShopifyShop, arguments: Arguments) -> Answer | None
 def abandoned_checkouts(shop: ShopifyShop, arguments: Arguments) -> Answer:
     """Answer `abandonedCheckouts`: those with an address, bought ones too, by `created_at`, `updated_at` and `status`."""
     rows = [
-        (each_key(checkout.created_at, checkout.number), _checkout(shop, checkout)) for checkout in _left(shop, arguments)
+        (each_key(checkout.created_at, checkout.number), partial(_checkout, shop, checkout))
+        for checkout in _left(shop, arguments)
     ]
     return connection(rows, arguments)
 

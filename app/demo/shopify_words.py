@@ -76,11 +76,12 @@ def found(query: object, facts: Mapping[str, object]) -> bool:
     return True
 
 
-def connection(rows: Sequence[tuple[str, Answer]], arguments: Arguments) -> Answer:
+def connection(rows: Sequence[tuple[str, Answer | Callable[[], Answer]]], arguments: Arguments) -> Answer:
     """Return a page of a list.
 
     Args:
-        rows: each with what it is sorted by, which must be unique; a row that moves while pages are read is met again.
+        rows: each, or what makes it, with what it is sorted by, which must be unique; a row that moves while pages are
+            read is met again.
         arguments: `first` and `after`.
 
     Raises:
@@ -89,9 +90,13 @@ def connection(rows: Sequence[tuple[str, Answer]], arguments: Arguments) -> Answ
     first, after = arguments.get("first"), arguments.get("after")
     if not isinstance(first, int) or not 0 < first <= _LONGEST_PAGE:
         raise GraphQLError("you must provide one of first or last, at most 250", "BAD_REQUEST")
-    behind = base64.b64decode(after).decode() if after else ""
+    try:
+        behind = base64.b64decode(after).decode() if after else ""
+    except ValueError as exc:
+        raise GraphQLError("Invalid cursor for current pagination sort.", "BAD_REQUEST") from exc
     rest = sorted((row for row in rows if row[0] > behind), key=lambda row: row[0])
-    nodes, cursors = [node for _, node in rest[:first]], [base64.b64encode(key.encode()).decode() for key, _ in rest[:first]]
+    nodes = [node() if callable(node) else node for _, node in rest[:first]]
+    cursors = [base64.b64encode(key.encode()).decode() for key, _ in rest[:first]]
     return {
         "nodes": nodes,
         "edges": [{"cursor": cursor, "node": node} for cursor, node in zip(cursors, nodes, strict=True)],

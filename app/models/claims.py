@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -34,6 +34,16 @@ def claim(session: Session, model: type[T], *, limit: int, lease: timedelta, now
         return _lease(session, model, [_key(orphans[0])], lease, died=True)
     keys = _fair(session, model, limit, now)
     return _lease(session, model, keys, lease, died=False) if keys else []
+
+
+def claim_one(session: Session, model: type[T], key: Key, *, lease: timedelta) -> T | None:
+    """Lease this waiting row, due or not; None while somebody else has it, or when it does not wait."""
+    free = or_(model.lease_until.is_(None), model.lease_until < func.now())
+    query = select(model.shop_id, model.id).where(
+        model.shop_id == key[0], model.id == key[1], model.state == "pending", free
+    )
+    found = session.execute(query.with_for_update(skip_locked=True)).one_or_none()
+    return _lease(session, model, [key], lease, died=False)[0] if found else None
 
 
 def finish(session: Session, model: type[T], rows: Sequence[T], values: dict[str, Any]) -> None:

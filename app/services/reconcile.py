@@ -99,6 +99,34 @@ def ask_at_once(session: Session, shop_id: int, kinds: Iterable[str], *, now: da
         cursor.due_at = min(cursor.due_at, now)
 
 
+def ask_from(session: Session, shop_id: int, kind: Kind, since: datetime | None, *, now: datetime) -> Cursor:
+    """Set a kind due, to be read at least since then; None leaves it to the watermark.
+
+    A run that is under way goes on where it is if it reaches back far enough, and begins again if not.
+    """
+    cursor = session.scalars(select(Cursor).where(Cursor.shop_id == shop_id, Cursor.kind == kind).with_for_update()).one()
+    cursor.state, cursor.due_at, cursor.attempts, cursor.deaths = "pending", now, 0, 0
+    is_far_enough = since is None or (cursor.began_at is not None and (cursor.since is None or cursor.since <= since))
+    if since is not None and cursor.watermark is not None:
+        cursor.watermark = min(cursor.watermark, since + OVERLAP)
+    if not is_far_enough and cursor.began_at is not None:
+        # Whoever has the row now must not write over this.
+        cursor.page, cursor.since, cursor.began_at, cursor.lease_until = None, None, None, None
+        cursor.fence += 1
+    session.flush()
+    return cursor
+
+
+def read_all_again(session: Session, shop_id: int, kind: Kind, *, now: datetime) -> Cursor:
+    """Set a kind due to be read in full; a full run that is under way goes on where it is."""
+    cursor = ask_from(session, shop_id, kind, None, now=now)
+    if cursor.began_at is None or cursor.since is not None:
+        cursor.watermark, cursor.page, cursor.since, cursor.began_at, cursor.lease_until = None, None, None, None, None
+        cursor.fence += 1
+        session.flush()
+    return cursor
+
+
 def progress(session: Session, shop_id: int) -> Mapping[str, Cursor]:
     """Return the cursors of a shop by kind: for each, how far its import is."""
     rows = session.scalars(select(Cursor).where(Cursor.shop_id == shop_id, Cursor.kind.in_(list(Kind))))

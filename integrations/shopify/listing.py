@@ -23,7 +23,7 @@ from integrations.shopify.respelled import (
 )
 from integrations.shopify.topics import TOPICS
 
-_LONGEST_LINES = 250  # lines of one order that are asked for at once
+_LONGEST_LINES = 150  # lines of one order that are asked for at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,32 +1,22 @@
 """Shops are asked what changed: what webhooks lost is found, what they told is no second event, a killed run goes on."""
 
-import threading
-import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
-from werkzeug.serving import make_server
 
-import jobs.inbox
 import jobs.reconcile
 from app import clock, config
-from app.demo.clock import DemoClock
-from app.demo.config import DemoConfig
 from app.demo.fakes import Fakes
-from app.demo.server import create_app
-from app.demo.webhook import SignedWebhook
 from app.domain.polling import Kind
-from app.services import edit_flow, install, reconcile
-from app.services.install import ShopFacts
+from app.services import edit_flow, reconcile
 from integrations.shopify.client import AdminClient
 from tests import builders
 from tests.contract.test_shopify_fake import Held, access
-
-FIXED = "shpat_fixed"
+from tests.shop_cast import connect, poll, pretend_shops, receive, rows, wait
 
 
 @pytest.fixture
@@ -38,58 +28,16 @@ def held() -> Held:
 @pytest.fixture
 def fakes(house: sessionmaker[Session], held: Held, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fakes]:
     """The pretend Shopify on loopback, whose time is the house's."""
-    server = make_server("127.0.0.1", 0, lambda _environ, _start: [], threaded=True)
-    made = DemoConfig(
-        cartwheel_url="http://127.0.0.1:8000", shops_url=f"http://127.0.0.1:{server.server_port}",
-        shopify_client_secret=builders.SHOPIFY_SECRET, shopify_access_token=FIXED, woo_connection_path="/w",
-        woo_webhook_secret="w", woo_consumer_key="ck", woo_consumer_secret="cs", announces=False,
-    )  # fmt: skip
-    fakes = Fakes(made, clock=DemoClock(), outgoing=held)
-    server.app = create_app(made, fakes)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    monkeypatch.setenv("CARTWHEEL_SHOPIFY_API_BASE", fakes.shopify.home_url)
-    config.settings.cache_clear()
-    yield fakes
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    fakes.stop()
+    with pretend_shops(held) as fakes:
+        monkeypatch.setenv("CARTWHEEL_SHOPIFY_API_BASE", fakes.shopify.home_url)
+        config.settings.cache_clear()
+        yield fakes
 
 
 @pytest.fixture
 def shop(house: sessionmaker[Session], fakes: Fakes) -> int:
     """Tea & Tin, connected just now."""
-    with house.begin() as session:
-        facts = ShopFacts(name="Tea & Tin", sender_email="hello@tea-and-tin.example")
-        domain = fakes.shopify.catalogue.domain
-        return install.connect_shopify(session, domain, FIXED, facts, actor="test", now=clock.now(session)).id
-
-
-def poll() -> None:
-    """Ask the shops until nothing is due."""
-    jobs.reconcile.drain(time.monotonic() + 60)
-
-
-def wait(maker: sessionmaker[Session], fakes: Fakes, by: timedelta) -> None:
-    """Let time pass, here and there."""
-    builders.skip_clock(maker, by)
-    fakes.clock.skip(by)
-
-
-def receive(maker: sessionmaker[Session], shop_id: int, webhooks: list[SignedWebhook]) -> None:
-    """Let these webhooks arrive, in this order."""
-    with maker.begin() as session:
-        for webhook in webhooks:
-            triggered = datetime.fromisoformat(webhook.headers["X-Shopify-Triggered-At"])
-            key = webhook.headers["X-Shopify-Webhook-Id"]
-            builders.store_webhook(session, shop_id, webhook.topic, webhook.body, key=key, triggered_at=triggered)
-    jobs.inbox.drain()
-
-
-def rows(maker: sessionmaker[Session], query: str) -> list[tuple[Any, ...]]:
-    with maker() as session:
-        return [tuple(row) for row in session.execute(text(query))]
+    return connect(house, fakes)
 
 
 def cursor_of(maker: sessionmaker[Session], kind: Kind = Kind.ORDERS) -> dict[str, Any]:

@@ -59,7 +59,7 @@ VARIABLES: dict[str, dict[str, object]] = {
     "CustomersSince": {"first": 100, "after": None, "q": "updated_at:>='2026-11-19T11:50:00Z'"},
     "CustomerOrders": {"id": "gid://shopify/Customer/7", "after": None},
     "OrderByCheckout": {"q": "checkout_token:8f2b"},
-    "OrderLines": {"id": "gid://shopify/Order/7", "first": 250, "after": None},
+    "OrderLines": {"id": "gid://shopify/Order/7", "first": 150, "after": None},
     "OrdersSince": {"first": 25, "after": None, "q": "updated_at:>='2026-11-19T11:50:00Z'"},
     "Products": {"first": 25, "after": "cursor", "q": None},
     "ShopInfo": {},
