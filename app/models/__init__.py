@@ -16,6 +16,7 @@ from app.models.flow import (
     ScheduledStep,
     TagWrite,
 )
+from app.models.message import BrandKit, TestMail
 from app.models.permission import ConsentWrite, MailRules, OptIn, OptInState, Preference
 from app.models.privacy import Erasure, ErasureKind, Export, ExportKind, Forgotten
 from app.models.replay import Replay, ReplayState
@@ -32,6 +33,7 @@ __all__ = [
     "Attribution",
     "AuditRow",
     "Base",
+    "BrandKit",
     "Checkout",
     "Connection",
     "ConsentRow",
@@ -84,6 +86,7 @@ __all__ = [
     "Staff",
     "Suppression",
     "TagWrite",
+    "TestMail",
     "TokenKind",
     "Webhook",
     "WebhookState",

@@ -48,6 +48,8 @@ class FlowVersion(ShopRow, Base):
     flow: Mapped[str]
     version: Mapped[int]
     tree: Mapped[dict[str, Any]]
+    # What the shop wrote itself: step -> locale -> message (app/flows/messages.py). Texts belong to the version.
+    texts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 

@@ -11,9 +11,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app import crypto
 from app.domain.events import Line
-from app.domain.mailing import Because, CouponFacts, MailContent, OrderFacts, Sender
+from app.domain.mailing import Because, CouponFacts, MailContent, OrderFacts
 from app.flows.vocabulary import SubjectKey
 from app.models import Checkout, Coupon, Customer, Delivery, Enrollment, Order, OrderLine, Product, Shop
+from app.services.dressing import Bare, dress
+from app.services.samples import sender_of
 
 _KEPT = ("title", "quantity", "price_minor", "product_id", "variant_id", "variant_title", "sku")  # of an order's line
 _BECAUSE: dict[SubjectKey, Because] = {"checkout": "checkout", "order": "order", "customer": "subscriber"}
@@ -40,7 +42,17 @@ def gather(session: Session, deliveries: Sequence[Delivery], public_url: str) ->
     of_orders = _order_lines(session, {(r.Order.shop_id, r.Order.id) for r in rows if r.Order})
     lines = {(r.Delivery.shop_id, r.Delivery.id): _lines(r, of_orders) for r in rows}
     pictures = _pictures(session, ((key[0], line) for key, of_mail in lines.items() for line in of_mail))
-    return [_draft(row, lines[row.Delivery.shop_id, row.Delivery.id], pictures, public_url) for row in rows]
+    drafts = [_draft(row, lines[row.Delivery.shop_id, row.Delivery.id], pictures, public_url) for row in rows]
+    bare = [
+        Bare(
+            shop_id=d.shop.id,
+            version=row.Enrollment.version,
+            order_id=row.Order and row.Order.external_id,
+            content=d.content,
+        )
+        for row, d in zip(rows, drafts, strict=True)
+    ]
+    return [replace(draft, content=content) for draft, content in zip(drafts, dress(session, bare), strict=True)]
 
 
 def _rows() -> Select[*tuple[Any, ...]]:
@@ -121,16 +133,8 @@ def _draft(row: Any, lines: list[Line], pictures: dict[tuple[int, str], str], pu
     content = MailContent(
         flow=delivery.flow,
         step=delivery.step,
-        sender=Sender(
-            name=shop.name,
-            url=shop.url,
-            email=shop.sender_email,
-            reply_to=shop.reply_to,
-            postal_address=shop.postal_address,
-            locale=shop.locale,
-            timezone=shop.timezone,
-        ),
-        locale=(checkout or customer).locale or shop.locale,
+        sender=sender_of(shop),
+        locale=(checkout and checkout.locale) or (customer and customer.locale) or shop.locale,
         first_name=(checkout or customer).first_name,
         currency=trade.currency if trade else shop.currency,
         lines=tuple(_with_picture(line, shop.id, pictures) for line in lines),

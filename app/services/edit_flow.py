@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
@@ -21,6 +22,7 @@ class FlowState:
     settings: FlowSettings
     flow: Flow
     people: int  # in it now
+    texts: dict[str, Any]  # the shop's own: step -> locale -> message
 
 
 def current(session: Session, shop_id: int, key: str) -> FlowState:
@@ -30,24 +32,25 @@ def current(session: Session, shop_id: int, key: str) -> FlowState:
         Refused: the shop has no flow of this name.
     """
     row = session.execute(
-        select(FlowSettings, FlowVersion.tree)
+        select(FlowSettings, FlowVersion.tree, FlowVersion.texts)
         .join(FlowVersion, _same_version())
         .where(FlowSettings.shop_id == shop_id, FlowSettings.flow == key)
     ).one_or_none()
     if row is None:
         raise Refused(f"There is no flow named {key}. There are: {', '.join(FLOWS)}.")
-    return FlowState(settings=row[0], flow=read_flow(row[1]), people=people_in(session, shop_id).get(key, 0))
+    people = people_in(session, shop_id).get(key, 0)
+    return FlowState(settings=row[0], flow=read_flow(row[1]), people=people, texts=row[2])
 
 
 def all_current(session: Session, shop_id: int) -> list[FlowState]:
     """Return all flows of a shop, in the order we list them."""
     rows = session.execute(
-        select(FlowSettings, FlowVersion.tree)
+        select(FlowSettings, FlowVersion.tree, FlowVersion.texts)
         .join(FlowVersion, _same_version())
         .where(FlowSettings.shop_id == shop_id, FlowSettings.flow.in_(FLOWS))
     ).all()
     people = people_in(session, shop_id)
-    states = [FlowState(settings=s, flow=read_flow(tree), people=people.get(s.flow, 0)) for s, tree in rows]
+    states = [FlowState(settings=s, flow=read_flow(f), people=people.get(s.flow, 0), texts=t) for s, f, t in rows]
     return sorted(states, key=lambda state: list(FLOWS).index(state.settings.flow))
 
 
@@ -86,7 +89,7 @@ def set_wait(
         Refused: there is no such flow, mail or wait, or the length makes no sense.
     """
     state = current(session, shop_id, key)
-    return _new_version(session, shop_id, state, with_wait(state.flow, step, length), actor=actor, now=now)
+    return new_version(session, shop_id, state, with_wait(state.flow, step, length), actor=actor, now=now)
 
 
 def set_coupon(
@@ -99,7 +102,7 @@ def set_coupon(
     """
     state = current(session, shop_id, key)
     changed = with_coupon(state.flow, step, percent, valid_hours)
-    return _new_version(session, shop_id, state, changed, actor=actor, now=now)
+    return new_version(session, shop_id, state, changed, actor=actor, now=now)
 
 
 def import_flow(session: Session, shop_id: int, tree: object, *, actor: str, now: datetime) -> FlowState:
@@ -109,7 +112,7 @@ def import_flow(session: Session, shop_id: int, tree: object, *, actor: str, now
         Refused: it is not a flow, or not one of ours.
     """
     flow = read_flow(tree)
-    return _new_version(session, shop_id, current(session, shop_id, flow.key), flow, actor=actor, now=now)
+    return new_version(session, shop_id, current(session, shop_id, flow.key), flow, actor=actor, now=now)
 
 
 def set_holdout(session: Session, shop_id: int, key: str, share: float, *, actor: str, now: datetime) -> FlowState:
@@ -130,8 +133,19 @@ def set_holdout(session: Session, shop_id: int, key: str, share: float, *, actor
     return current(session, shop_id, key)
 
 
-def _new_version(session: Session, shop_id: int, state: FlowState, flow: Flow, *, actor: str, now: datetime) -> FlowState:
-    if flow == state.flow:
+def new_version(
+    session: Session,
+    shop_id: int,
+    state: FlowState,
+    flow: Flow,
+    *,
+    actor: str,
+    now: datetime,
+    texts: dict[str, Any] | None = None,
+) -> FlowState:
+    """Keep a tree, or other texts, as the flow's next version; what is as before makes none."""
+    texts = state.texts if texts is None else texts
+    if flow == state.flow and texts == state.texts:
         return state
     # The settings row is the lock: two editors get two versions, one after the other.
     settings = session.scalars(
@@ -139,7 +153,11 @@ def _new_version(session: Session, shop_id: int, state: FlowState, flow: Flow, *
     ).one()
     settings.version += 1
     settings.updated_at = now
-    session.add(FlowVersion(shop_id=shop_id, flow=flow.key, version=settings.version, tree=to_json(flow), created_by=actor))
+    session.add(
+        FlowVersion(
+            shop_id=shop_id, flow=flow.key, version=settings.version, tree=to_json(flow), texts=texts, created_by=actor
+        )
+    )
     detail = {"version": settings.version}
     audit.record(session, shop_id, actor=actor, action="flow.changed", object_kind="flow", object_id=flow.key, detail=detail)
     session.flush()
