@@ -16,6 +16,7 @@ from babel.messages.pofile import read_po
 ROOT = Path(__file__).resolve().parents[1]
 MAILS = ROOT / "templates" / "email" / "locale"
 PAGES = ROOT / "templates" / "locale"
+SHOPPERS = ROOT / "templates" / "public" / "locale"
 # What the mails that we ship are written in (design 8.16).
 LANGUAGES = ("en", "ar", "zh_Hans", "zh_Hant", "az")
 

@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     shopify_app_bridge_url: str = SHOPIFY_APP_BRIDGE_URL
     mail_transport: Transport = Transport.OUTBOX
     allow_loopback_shops: bool = False
+    proxies: int = Field(default=0, ge=0, le=5)
     log_format: LogFormat = LogFormat.JSON
     lease_seconds: int = Field(default=60, ge=5, le=600)
     demo_shops_url: str = ""

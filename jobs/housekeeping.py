@@ -17,7 +17,7 @@ from app.models import Erasure, claims
 from app.queues import QueueName, ring
 from app.services import erasing, retention
 from integrations import make_transport
-from jobs import access, connecting, doubts, facts, reconcile, replays, tags
+from jobs import access, connecting, consent, doubts, facts, reconcile, replays, tags
 from jobs import drain as draining
 
 log = get_logger()
@@ -32,6 +32,7 @@ def drain() -> None:
         queue=QueueName.HOUSEKEEPING, model=Erasure, do=_advance, batch=1, before=lambda: forget_mails(transport)
     )
     draining.drain(work)
+    consent.drain(until)
     replays.drain()
     facts.learn()
     access.keep_alive()

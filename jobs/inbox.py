@@ -16,7 +16,8 @@ from app.models import Shop, Webhook, WebhookState, claims
 from app.queues import QueueName
 from app.services import connections, erase, forgotten, react
 from app.services.erasing import SHOP_REASON
-from app.services.ingest import Fact, ingest, lock_shop
+from app.services.ingest import Fact, ingest
+from app.services.people import lock_shop
 from integrations import PLATFORMS
 from jobs import compliance
 from jobs import drain as draining

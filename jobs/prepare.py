@@ -148,7 +148,7 @@ def _render(draft: Draft) -> Ready | Outcome:
         return Again(reason, wait) if wait else Failed(reason)
 
 
-def _mail(draft: Draft, rendered: Rendered, unsubscribe_url: str) -> Mail:
+def _mail(draft: Draft, rendered: Rendered, unsubscribe_url: str | None) -> Mail:
     delivery, sender = draft.delivery, draft.content.sender
     return Mail(
         key=str(delivery.id),

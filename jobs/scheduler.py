@@ -16,6 +16,7 @@ from app.config import settings
 from app.db import sessions
 from app.models import (
     Connection,
+    ConsentWrite,
     Cursor,
     Delivery,
     Doubt,
@@ -28,7 +29,7 @@ from app.models import (
     claims,
 )
 from app.queues import QueueName, ring
-from app.services import account, ledger, retention, tokens, watch
+from app.services import account, ledger, opt_in, retention, tokens, watch
 
 TICK = 1.0  # seconds
 
@@ -55,6 +56,8 @@ RULES = (
     # Orders and checkouts every quarter of an hour, the rest more rarely: what the source's EVERY says.
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Cursor, now)),
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, TagWrite, now)),
+    Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, ConsentWrite, now)),
+    Rule(QueueName.HOUSEKEEPING, opt_in.is_any_over),
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: retention.is_due(session)),  # once an hour
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: tokens.is_any_idle(session)),  # once a week for each quiet shop
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: account.are_facts_due(session)),  # after each install

@@ -11,6 +11,7 @@ from babel.messages.pofile import read_po, write_po
 KEYWORDS = {"say": None, "say_many": (1, 2), "noted": None, "gettext": None, "_": None, "ngettext": (1, 2)}
 CATALOGUES = {
     Path("templates/email/locale"): ["app/services"],
+    Path("templates/public/locale"): ["app/web/public", "templates/public"],
     Path("templates/locale"): ["app/web", "templates/admin"],
 }
 METHODS = [("**.py", "python"), ("**.html", "jinja2")]

@@ -23,7 +23,7 @@ from app.models import (
     Shop,
 )
 from app.queues import QueueName, ring
-from app.services import audit, erase, export, ingest, shops
+from app.services import audit, erase, export, people, shops
 
 
 @click.group("customer")
@@ -78,7 +78,7 @@ def forget(who: str, yes: bool, shop: str | None, as_json: bool) -> None:
     if not yes:
         click.confirm("Erase this person and everything about them? It cannot be taken back.", abort=True, err=True)
     with transaction() as (session, now):
-        ingest.lock_shop(session, owner.id)
+        people.lock_shop(session, owner.id)
         owner = session.get_one(Shop, owner.id)
         erase.erase_customer(session, owner, _ids(session, owner.id, who), emails, now=now)
         _record(session, owner, ids[0] if ids else "unknown", "customer.forgotten")

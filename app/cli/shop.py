@@ -1,15 +1,17 @@
 """`cartwheel shop`: the shops we work for."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import click
 
 from app.cli.facts import facts_options
 from app.cli.output import Row, emit, emit_list, json_option
-from app.cli.scope import actor, transaction
+from app.cli.rules import spelled
+from app.cli.scope import actor, shop_option, transaction
 from app.config import settings
 from app.models import Cursor, Shop, ShopState
-from app.services import install, mail_pace, reconcile, shops
+from app.services import edit_rules, install, mail_pace, mail_rules, reconcile, shops
 
 COLUMNS = ("shop_id", "platform", "domain", "name", "state", "installed_at")
 
@@ -68,6 +70,24 @@ def pace(shop: str | None, quiet: str | None, caps: str | None, as_json: bool) -
             mail_pace.change(session, found, quiet=quiet, caps=caps, actor=actor())
         row = {"shop_id": found.id, "quiet": mail_pace.written_quiet(found), "caps": mail_pace.written_caps(found)}
     emit(row, as_json=as_json)
+
+
+@group.command()
+@click.argument("changes", nargs=-1, metavar="[NAME=VALUE]...")
+@shop_option
+@click.option("--acknowledge", is_flag=True, help="You may mail people who never agreed (mode=anyone).")
+@json_option
+def rules(changes: tuple[str, ...], shop: str | None, acknowledge: bool, as_json: bool) -> None:
+    """Show or change whom a shop may mail and what it measures: mode=regional double_opt_in=on tracks_opens=off ..."""
+    values = {name: spelled(name, value) for name, _, value in (change.partition("=") for change in changes)}
+    with transaction() as (session, now):
+        found = shops.find(session, shop)
+        if values:
+            told = {**values, "acknowledged": acknowledge}
+            edit_rules.change(session, found.id, told, actor=actor(), now=now)
+        token = edit_rules.form_token(session, found.id, now=now)
+        row = {"shop_id": found.id, **asdict(mail_rules.of(session, found.id))}
+    emit({**row, "sign_up_url": f"{settings().public_url}/signup/{token}"}, as_json=as_json)
 
 
 @group.group()

@@ -48,7 +48,7 @@ class Frequency(StrEnum):
 # Who says something for somebody else: a shop's own list, an import. Everything else is the person's act.
 SECOND_HAND = frozenset({"platform", "import"})
 
-# What a person can say yes and no to, one by one. The words on the page are in app/web/public/topics.py.
+# What a person can say yes and no to, one by one. The words on the page are in templates/public/preferences.html.
 TOPICS = ("cart", "recommendations", "reviews", "win_back", "birthday", "news")
 PAUSE = timedelta(days=30)
 GAPS = {Frequency.ALL: timedelta(0), Frequency.WEEKLY: timedelta(days=7), Frequency.MONTHLY: timedelta(days=30)}

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from app.domain.events import Line
 
 # Why somebody gets a mail, as its last line says it.
-Because = Literal["checkout", "order", "subscriber"]
+Because = Literal["checkout", "order", "subscriber", "opt_in"]
 Font = Literal["system", "serif", "rounded"]
 
 
@@ -100,7 +100,7 @@ class MailContent:
     lines: tuple[Line, ...]
     subtotal_minor: int
     button_url: str
-    unsubscribe_url: str
+    unsubscribe_url: str | None  # None where nobody agreed to anything yet
     coupon: CouponFacts | None = None
     because: Because = "checkout"
     sold_out: frozenset[str] = frozenset()  # ids of products that the shop has none of at the moment

@@ -64,6 +64,16 @@ class CouponSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentWord:
+    """What a person said about marketing mail, for the shop to keep; `customer_id` is the platform's."""
+
+    customer_id: str
+    state: str  # pending subscribed unsubscribed
+    level: str | None  # single_opt_in, confirmed_opt_in
+    said_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
     """One rendered mail to one recipient. `key` is the delivery's id, the same for every try."""
 
@@ -130,6 +140,13 @@ class Platform(Protocol):
 
     def tag_customer(self, access: ShopAccess, customer_id: str, tag: str, *, is_given: bool) -> None:
         """Give a customer's account a tag, or take it away; again and again changes nothing.
+
+        Raises:
+            Transient, Ambiguous, Permanent, NotAllowed: as their names say.
+        """
+
+    def write_consent(self, access: ShopAccess, word: ConsentWord) -> None:
+        """Set a customer's consent in the shop; setting it again changes nothing.
 
         Raises:
             Transient, Ambiguous, Permanent, NotAllowed: as their names say.

@@ -38,6 +38,11 @@ def superseded() -> Condition:
     return Condition("superseded")
 
 
+def opt_in_ended() -> Condition:
+    """The address was confirmed, or the time for it is over."""
+    return Condition("opt_in_ended")
+
+
 def has_open_cart() -> Condition:
     """The person has a checkout that is not finished: somebody at the till."""
     return Condition("has_open_cart")
@@ -208,4 +213,5 @@ _TESTS: dict[str, Callable[[Condition, Snapshot, Flow], bool]] = {
     "any_of": lambda c, s, f: any(holds(inner, s, f) for inner in c.of),
     "all_of": lambda c, s, f: all(holds(inner, s, f) for inner in c.of),
     "none_of": lambda c, s, f: not any(holds(inner, s, f) for inner in c.of),
+    "opt_in_ended": lambda _, s, __: s.opt_in is None or s.opt_in.is_ended,
 }

@@ -93,7 +93,7 @@ def should_enter(flow: Flow, snapshot: Snapshot, *, now: datetime) -> bool:
     return fits(flow, snapshot)
 
 
-def happened_at(flow: Flow, snapshot: Snapshot) -> datetime | None:
+def happened_at(flow: Flow, snapshot: Snapshot) -> datetime | None:  # noqa: PLR0911  (one line for each trigger)
     """Return when the event that the flow begins with happened, None when it has not."""
     checkout, order, person = snapshot.checkout, snapshot.order, snapshot.person
     match flow.trigger.event:
@@ -109,6 +109,8 @@ def happened_at(flow: Flow, snapshot: Snapshot) -> datetime | None:
             return person.subscribed_at if person else None
         case "customer_ordered":
             return person.purchases[-1].at if person and person.purchases else None
+        case "opt_in_asked":
+            return snapshot.opt_in.asked_at if snapshot.opt_in else None
 
 
 def decide(

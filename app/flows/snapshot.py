@@ -79,6 +79,15 @@ class AnswerFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OptInFacts:
+    """The request to confirm an address that a run is about."""
+
+    email: str | None
+    asked_at: datetime
+    is_ended: bool  # confirmed, or over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One person's standing in one flow at one moment."""
 
@@ -94,6 +103,7 @@ class Snapshot:
     is_person_gone: bool  # deleted or redacted in the shop
     order: OrderFacts | None = None
     person: PersonFacts | None = None
+    opt_in: OptInFacts | None = None
     permission: Permission = field(default_factory=Permission)  # what the consent gate asks beside the state above
     entered_before_at: datetime | None = None  # the newest earlier entry of this person into the flow
     has_open_checkout: bool = False  # known of people, not of checkouts
@@ -107,6 +117,8 @@ class Snapshot:
         """The address that is mailed."""
         if self.checkout:
             return self.checkout.email
+        if self.opt_in:
+            return self.opt_in.email
         return self.person.email if self.person else None
 
     def seen(self) -> dict[str, Any]:
@@ -133,6 +145,8 @@ class Snapshot:
                 "order_delivered_at": _text(order.delivered_at),
                 "order_undone": order.is_cancelled or order.is_refunded,
             }
+        if opt_in := self.opt_in:
+            seen |= {"opt_in_asked_at": _text(opt_in.asked_at), "opt_in_ended": opt_in.is_ended}
         if person := self.person:
             seen |= {"orders": person.orders, "subscribed_at": _text(person.subscribed_at)}
             seen |= {"year_orders": len(person.lately), "year_spent_minor": sum(p.minor for p in person.lately)}

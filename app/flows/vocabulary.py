@@ -17,9 +17,15 @@ _STRICT = ConfigDict(extra="forbid", strict=False)
 
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Since = Literal["last_activity", "entered", "ordered", "delivered", "step_before"]
-SubjectKey = Literal["checkout", "order", "customer"]
+SubjectKey = Literal["checkout", "order", "customer", "opt_in"]
 TriggerEvent = Literal[
-    "checkout_updated", "order_placed", "order_paid", "order_fulfilled", "customer_subscribed", "customer_ordered"
+    "checkout_updated",
+    "order_placed",
+    "order_paid",
+    "order_fulfilled",
+    "customer_subscribed",
+    "customer_ordered",
+    "opt_in_asked",
 ]
 # What a run is about, by what makes a person enter.
 SUBJECTS: dict[TriggerEvent, SubjectKey] = {
@@ -29,6 +35,7 @@ SUBJECTS: dict[TriggerEvent, SubjectKey] = {
     "order_fulfilled": "order",
     "customer_subscribed": "customer",
     "customer_ordered": "customer",
+    "opt_in_asked": "opt_in",
 }
 MessageClass = Literal["marketing", "transactional"]
 Priority = Literal["transactional", "recovery", "welcome", "retention", "promo"]

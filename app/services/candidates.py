@@ -21,6 +21,7 @@ class Touched:
     customers: set[int] = field(default_factory=set)
     orders: set[str] = field(default_factory=set)  # platform's ids of orders that changed, or whose parcels did
     consenting: set[int] = field(default_factory=set)  # customers who said something about marketing mail
+    opt_ins: dict[int, int] = field(default_factory=dict)  # requests to confirm that were begun, and whose they are
     buying: set[int] = field(default_factory=set)  # customers whose orders changed
 
 
@@ -31,6 +32,9 @@ def of_flow(session: Session, shop_id: int, flow: Flow, touched: Touched, *, now
             return _checkouts(session, shop_id, flow, touched.entering, now)
         case "order":
             return _orders(session, shop_id, flow, touched.orders, now)
+        case "opt_in":
+            begun = touched.opt_ins.items()
+            return [_subject(flow, str(opt_in_id), customer_id, now) for opt_in_id, customer_id in begun]
         case "customer":
             who = touched.consenting if flow.trigger.event == "customer_subscribed" else touched.buying
             return _customers(session, shop_id, flow, who, now)

@@ -6,19 +6,24 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, select, tuple_
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, select, tuple_
+from sqlalchemy.orm import Session
 
 from app import crypto
 from app.domain.events import Line
 from app.domain.mailing import Because, CouponFacts, MailContent, OrderFacts
 from app.flows.vocabulary import SubjectKey
-from app.models import Checkout, Coupon, Customer, Delivery, Enrollment, Order, OrderLine, Product, Shop
+from app.models import Checkout, Coupon, Customer, Delivery, Enrollment, OptIn, Order, OrderLine, Product, Shop
 from app.services.dressing import Bare, dress
 from app.services.samples import sender_of
 
 _KEPT = ("title", "quantity", "price_minor", "product_id", "variant_id", "variant_title", "sku")  # of an order's line
-_BECAUSE: dict[SubjectKey, Because] = {"checkout": "checkout", "order": "order", "customer": "subscriber"}
+_BECAUSE: dict[SubjectKey, Because] = {
+    "checkout": "checkout",
+    "order": "order",
+    "customer": "subscriber",
+    "opt_in": "opt_in",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +63,12 @@ def gather(session: Session, deliveries: Sequence[Delivery], public_url: str) ->
 def _rows() -> Select[*tuple[Any, ...]]:
     """Each mail with what its run is about."""
     return (
-        select(Delivery, Shop, Enrollment, Checkout, Order, Customer, Coupon)
+        select(Delivery, Shop, Enrollment, Checkout, Order, Customer, OptIn, Coupon)
         .join(Shop, Shop.id == Delivery.shop_id)
         .join(Enrollment, and_(Enrollment.shop_id == Delivery.shop_id, Enrollment.id == Delivery.enrollment_id))
         .outerjoin(Checkout, _is_about("checkout", Checkout, Checkout.token))
         .outerjoin(Order, _is_about("order", Order, Order.external_id))
+        .outerjoin(OptIn, _is_about("opt_in", OptIn, cast(OptIn.id, Text)))
         .outerjoin(Customer, and_(Customer.shop_id == Delivery.shop_id, Customer.id == Delivery.customer_id))
         .outerjoin(
             Coupon,
@@ -75,12 +81,12 @@ def _rows() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _is_about(kind: SubjectKey, model: Any, name: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+def _is_about(kind: SubjectKey, model: Any, name: Any) -> ColumnElement[bool]:
     return and_(model.shop_id == Delivery.shop_id, Enrollment.subject_key == kind, name == Enrollment.episode)
 
 
 def _is_held(row: Any) -> bool:
-    about = {"checkout": row.Checkout, "order": row.Order, "customer": row.Customer}
+    about = {"checkout": row.Checkout, "order": row.Order, "customer": row.Customer, "opt_in": row.OptIn}
     return about.get(row.Enrollment.subject_key) is not None
 
 
@@ -134,24 +140,32 @@ def _draft(row: Any, lines: list[Line], pictures: dict[tuple[int, str], str], pu
         flow=delivery.flow,
         step=delivery.step,
         sender=sender_of(shop),
-        locale=(checkout and checkout.locale) or (customer and customer.locale) or shop.locale,
+        locale=(checkout and checkout.locale)
+        or (row.OptIn and row.OptIn.locale)
+        or (customer and customer.locale)
+        or shop.locale,
         first_name=(checkout or customer).first_name,
         currency=trade.currency if trade else shop.currency,
         lines=tuple(_with_picture(line, shop.id, pictures) for line in lines),
         subtotal_minor=checkout.subtotal_minor if checkout else sum(line.price_minor * line.quantity for line in lines),
         button_url=shop.url,
-        unsubscribe_url=f"{public_url}/u/{unsubscribe_token(delivery)}",
+        unsubscribe_url=None if row.OptIn else f"{public_url}/u/{unsubscribe_token(delivery)}",
         because=_BECAUSE[row.Enrollment.subject_key],
     )
     if order:
         content = replace(content, order=_order(order, content))
-    button_url = checkout.recovery_url if checkout else None
+    button_url = checkout.recovery_url if checkout else _confirm_url(row.OptIn, public_url) if row.OptIn else None
     return Draft(delivery=delivery, shop=shop, coupon=row.Coupon, button_url=button_url or shop.url, content=content)
 
 
 def _order(order: Order, content: MailContent) -> OrderFacts:
     placed_at = order.placed_at or order.started_at
     return OrderFacts(number=order.number, placed_at=placed_at, lines=content.lines, total_minor=order.total_minor)
+
+
+def _confirm_url(opt_in: OptIn, public_url: str) -> str | None:
+    """Return where an address is confirmed; None once that is over, and then the gates let no mail out."""
+    return f"{public_url}/d/{crypto.decrypt(opt_in.shop_id, opt_in.token_sealed)}" if opt_in.token_sealed else None
 
 
 def _with_picture(line: Line, shop_id: int, pictures: dict[tuple[int, str], str]) -> Line:

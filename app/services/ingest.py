@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.domain import events as e
 from app.models import EventRow, Order, Shop
 from app.models.bulk import insert_rows, one_of
-from app.services import account, doubts, listed, people, snapshots, trade
+from app.services import account, doubts, listed, opt_in, people, snapshots, trade
 from app.services.candidates import Touched
 from app.services.people import Identity, Statement
 
@@ -21,11 +21,6 @@ class Fact:
 
     event: e.Event
     webhook_id: int | None
-
-
-def lock_shop(session: Session, shop_id: int) -> None:
-    """Let one transaction at a time fold events of a shop: two that make the same customer would not see each other."""
-    session.execute(text("SELECT pg_advisory_xact_lock(:shop_id)"), {"shop_id": shop_id})
 
 
 def ingest(session: Session, shop: Shop, facts: Sequence[Fact], *, now: datetime) -> Touched:
@@ -41,8 +36,12 @@ def ingest(session: Session, shop: Shop, facts: Sequence[Fact], *, now: datetime
     people.lock(session, shop.id, {*(c for c in customer_of.values() if c), *owners})
     links.rename(session, shop.id)
     _record(session, shop.id, facts, customer_of)
-    _learn(session, shop, found, customer_of)
-    touched = Touched(customers={*(c for c in customer_of.values() if c), *owners}, orders=about)
+    statements = _learn(session, shop, found, customer_of)
+    touched = Touched(
+        opt_ins=opt_in.ask_unproven(session, shop, statements, now=now),
+        customers={*(c for c in customer_of.values() if c), *owners},
+        orders=about,
+    )
     touched.consenting = {c for event in found if getattr(event, "consent", None) and (c := customer_of[id(event)])}
     touched.buying = {c for event in found if isinstance(event, e.OrderUpdated) and (c := customer_of[id(event)])}
     touched.entering = trade.fold_checkouts(session, shop.id, found, customer_of)
@@ -104,9 +103,11 @@ def _record(session: Session, shop_id: int, facts: Sequence[Fact], customer_of: 
         session.execute(insert_rows(EventRow, rows).on_conflict_do_nothing())
 
 
-def _learn(session: Session, shop: Shop, found: Sequence[e.Event], customer_of: dict[int, int | None]) -> None:
+def _learn(
+    session: Session, shop: Shop, found: Sequence[e.Event], customer_of: dict[int, int | None]
+) -> list[tuple[int, Statement]]:
     told = []
-    statements = []
+    statements: list[tuple[int, Statement]] = []
     for event in found:
         customer_id = customer_of[id(event)]
         if customer_id is None or not isinstance(
@@ -119,3 +120,4 @@ def _learn(session: Session, shop: Shop, found: Sequence[e.Event], customer_of: 
             statements.append((customer_id, Statement(event.person.email, consent, {"object_id": event.object_id})))
     people.learn_facts(session, shop.id, told)
     people.record_consent(session, shop.id, snapshots.hash_key(shop), statements)
+    return statements

@@ -78,7 +78,7 @@ class MailPage:
     signature: str
     reason: str
     unsubscribe_label: str
-    unsubscribe_url: str
+    unsubscribe_url: str | None
     test_note: str
 
 
@@ -116,7 +116,7 @@ def frame_values(mail: MailPage) -> dict[str, object]:
 def text_part(mail: MailPage) -> str:
     """Return the plain text part."""
     parts = [mail.test_note, mail.shop_name, *map(_text_of, mail.blocks), mail.signature]
-    way_out = f"{mail.unsubscribe_label}: {mail.unsubscribe_url}"
+    way_out = f"{mail.unsubscribe_label}: {mail.unsubscribe_url}" if mail.unsubscribe_url else ""
     foot = ("-- ", mail.shop_name, mail.postal_address, mail.reason, way_out)
     parts.append("\n".join(line for line in foot if line))
     return "\n\n".join(part for part in parts if part) + "\n"

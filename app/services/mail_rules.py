@@ -1,28 +1,17 @@
-"""A shop's rules of consent and of measuring: read, and changed with a line in the audit log."""
+"""A shop's rules of consent and of measuring, as they hold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from app import crypto
 from app.domain.consent import ConsentMode, in_region, region
-from app.domain.errors import Refused
-from app.models import MailRules
-from app.services import audit
+from app.models import FlowSettings, MailRules
+from app.services import content
 
-WORDING_LIMIT = 500  # characters
-LONGEST_HOURS = 24 * 30
-_CHANGEABLE = frozenset(
-    {
-        "mode", "modes", "offers_refusal", "double_opt_in", "double_opt_in_in", "form_wording", "tracks_clicks",
-        "tracks_opens", "adds_utm", "click_hours", "window_hours",
-    }
-)  # fmt: skip
+DOUBLE_OPT_IN = "double_opt_in"  # the flow whose mails ask to confirm; switched with the rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,98 +58,26 @@ def of(session: Session, shop_id: int) -> Rules:
 
 def of_all(session: Session, shop_ids: Sequence[int]) -> dict[int, Rules]:
     """Return the rules of shops; one that chose nothing is missing."""
-    rows = session.scalars(
-        select(MailRules).where(MailRules.shop_id.in_(shop_ids)), execution_options={"populate_existing": True}
-    )
-    return {row.shop_id: _rules(row) for row in rows}
+    rows = session.execute(_query().where(MailRules.shop_id.in_(shop_ids)), execution_options={"populate_existing": True})
+    return {row.shop_id: _rules(row, bool(is_on)) for row, is_on in rows}
 
 
 def by_form(session: Session, form_token: str) -> tuple[int, Rules] | None:
     """Return the shop that a sign-up form belongs to, and its rules."""
-    row = session.scalar(select(MailRules).where(MailRules.form_token == form_token))
-    return (row.shop_id, _rules(row)) if row else None
+    if content.read_token(form_token) is None:
+        return None  # also what no text column takes
+    found = session.execute(_query().where(MailRules.form_token == form_token)).one_or_none()
+    return (found[0].shop_id, _rules(found[0], bool(found[1]))) if found else None
 
 
-def change(session: Session, shop_id: int, values: Mapping[str, Any], *, actor: str, now: datetime) -> Rules:
-    """Change some of a shop's rules.
-
-    Args:
-        session: the caller's transaction.
-        shop_id: the shop.
-        values: new values by the name of the field; `double_opt_in` is true or false. The mode `anyone` also needs
-            `acknowledged`: true, with which the actor takes it on themselves.
-        actor: who changes them.
-        now: the time.
-
-    Raises:
-        Refused: a value makes no sense; the message says which.
-    """
-    told = {name: value for name, value in values.items() if name != "acknowledged"}
-    if unknown := told.keys() - _CHANGEABLE:
-        raise Refused(f"There is no rule named {', '.join(sorted(unknown))}. There are: {', '.join(sorted(_CHANGEABLE))}.")
-    new = _checked(told, bool(values.get("acknowledged")))
-    if new.get("mode") is ConsentMode.ANYONE or ConsentMode.ANYONE in new.get("modes", {}).values():
-        new |= {"acknowledged_by": actor, "acknowledged_at": now}
-    if "double_opt_in" in new:
-        held = of(session, shop_id).double_opt_in_since
-        new["double_opt_in_since"] = (held or now) if new.pop("double_opt_in") else None
-    _write(session, shop_id, {**new, "updated_at": now})
-    audit.record(
-        session, shop_id, actor=actor, action="mail_rules.changed", object_kind="shop", object_id=shop_id,
-        detail={name: str(value) for name, value in told.items()},
-    )  # fmt: skip
-    return of(session, shop_id)
+def _query() -> Select[MailRules, bool]:
+    """Each shop's row, and whether the flow is on that asks to confirm: without its mails nobody could."""
+    of_shop = (FlowSettings.shop_id == MailRules.shop_id) & (FlowSettings.flow == DOUBLE_OPT_IN)
+    return select(MailRules, FlowSettings.is_on).outerjoin(FlowSettings, of_shop)
 
 
-def form_token(session: Session, shop_id: int, *, now: datetime) -> str:
-    """Return what names the shop in the address of its sign-up form, made at the first call."""
-    held = of(session, shop_id).form_token
-    if held is None:
-        _write(session, shop_id, {"form_token": crypto.new_token(), "updated_at": now})
-        held = of(session, shop_id).form_token or ""
-    return held
-
-
-def _rules(row: MailRules) -> Rules:
+def _rules(row: MailRules, is_asked: bool) -> Rules:
     values = {name: getattr(row, name) for name in _FIELDS}
+    if not is_asked:
+        values["double_opt_in_since"] = None
     return Rules(**{**values, "mode": ConsentMode(row.mode), "double_opt_in_in": tuple(row.double_opt_in_in)})
-
-
-def _write(session: Session, shop_id: int, values: dict[str, Any]) -> None:
-    statement = insert(MailRules).values(shop_id=shop_id, **values)
-    session.execute(statement.on_conflict_do_update(index_elements=["shop_id"], set_=values))
-
-
-def _checked(told: dict[str, Any], is_acknowledged: bool) -> dict[str, Any]:
-    new = dict(told)
-    if "mode" in new:
-        new["mode"] = _mode(new["mode"], is_acknowledged)
-    if "modes" in new:
-        new["modes"] = {_place(place): _mode(mode, is_acknowledged) for place, mode in dict(new["modes"]).items()}
-    if "double_opt_in_in" in new:
-        new["double_opt_in_in"] = sorted({_place(place) for place in new["double_opt_in_in"]})
-    for name in ("click_hours", "window_hours"):
-        if name in new and not 0 <= int(new[name]) <= LONGEST_HOURS:
-            raise Refused(f"{name} is 0 to {LONGEST_HOURS}.")
-    if len(new.get("form_wording") or "") > WORDING_LIMIT:
-        raise Refused(f"The wording of the form has {WORDING_LIMIT} characters at the most.")
-    return new
-
-
-def _mode(raw: object, is_acknowledged: bool) -> ConsentMode:
-    try:
-        mode = ConsentMode(str(raw))
-    except ValueError:
-        raise Refused(f"A mode is one of: {', '.join(ConsentMode)}.") from None
-    if mode is ConsentMode.ANYONE and not is_acknowledged:
-        raise Refused("Mailing people who never agreed is against the law in most countries: acknowledge that you may.")
-    return mode
-
-
-def _place(raw: object) -> str:
-    place = str(raw).strip().upper()
-    if place == "UNKNOWN":
-        return "unknown"
-    if len(place) != 2 or not place.isalpha():
-        raise Refused(f"{raw} is no country. Use codes of two letters such as DE, EU for all of Europe, or unknown.")
-    return place

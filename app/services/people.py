@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import case, delete, func, or_, select, tuple_, update
+from sqlalchemy import case, delete, func, or_, select, text, tuple_, update
 from sqlalchemy.orm import Session
 
 from app import crypto
@@ -84,6 +84,11 @@ def resolve(session: Session, shop_id: int, groups: Iterable[Sequence[Identity]]
     if links:
         session.execute(insert_rows(CustomerIdentity, links))
     return answer
+
+
+def lock_shop(session: Session, shop_id: int) -> None:
+    """Let one transaction at a time make customers of a shop: two that make the same one would not see each other."""
+    session.execute(text("SELECT pg_advisory_xact_lock(:shop_id)"), {"shop_id": shop_id})
 
 
 def lock(session: Session, shop_id: int, customer_ids: Iterable[int]) -> None:

@@ -29,7 +29,7 @@ class Waits:
 
 def react(session: Session, shop: Shop, touched: Touched, *, now: datetime) -> None:
     """Let every flow look at what changed. The caller holds the locks of the touched customers and commits."""
-    if not (touched.tokens or touched.customers or touched.orders):
+    if not (touched.tokens or touched.customers or touched.orders or touched.opt_ins):
         return
     fresh: dict[int, Snapshot] = {}
     for settings, flow in _live_flows(session, shop.id):

@@ -17,7 +17,8 @@ from app.domain.polling import Kind, Page
 from app.models import Cursor, Shop, ShopState
 from app.models.cursor import WEBHOOKS
 from app.services import erase, forgotten, react
-from app.services.ingest import Fact, ingest, lock_shop
+from app.services.ingest import Fact, ingest
+from app.services.people import lock_shop
 
 # The shop's clock and ours, and what its lists show late (Shopify docs, "Best practices for webhooks"; shopify.md 2.1).
 OVERLAP = timedelta(minutes=10)

@@ -134,7 +134,7 @@ def _page(content: MailContent, writer: Writer, *, subject: str, preheader: str,
         signature=one_line(brand.signature, ADDRESS_LIMIT),
         reason=say(_REASONS[content.because]),
         unsubscribe_label=say("Unsubscribe"),
-        unsubscribe_url=_needed(content.unsubscribe_url, "the way to unsubscribe"),
+        unsubscribe_url=None if content.because == "opt_in" else _needed(content.unsubscribe_url, "the way to unsubscribe"),
         test_note=say("This is a test. Only you got it, and its coupon is made up.") if content.is_test else "",
     )
 
@@ -143,10 +143,11 @@ _REASONS = {
     "checkout": noted("You get this because you started a checkout with us."),
     "order": noted("You get this because you ordered from us."),
     "subscriber": noted("You get this because you subscribed to our mail."),
+    "opt_in": noted("Somebody signed up with this address. If it was not you, ignore this mail: nothing more will come."),
 }
 
 
-def _needed(url: str, what: str) -> str:
+def _needed(url: str | None, what: str) -> str:
     if safe := safe_url(url):
         return safe
     raise CartwheelError(f"The mail cannot be made: {what} is not an http or https address.")

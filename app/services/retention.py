@@ -61,6 +61,18 @@ RULES = (
         "(SELECT shop_id, id FROM engagements WHERE at < now() - :age AND ip_hash IS NOT NULL LIMIT :batch)",
     ),
     Rule(
+        "requests to confirm that ended",
+        timedelta(days=30),
+        "DELETE FROM opt_ins WHERE (shop_id, id) IN "
+        "(SELECT shop_id, id FROM opt_ins WHERE ended_at < now() - :age LIMIT :batch)",
+    ),
+    Rule(
+        "write-backs of consent",
+        _KEYS,
+        "DELETE FROM consent_writes WHERE (shop_id, id) IN (SELECT shop_id, id FROM consent_writes "
+        "WHERE state <> 'pending' AND due_at < now() - :age LIMIT :batch)",
+    ),
+    Rule(
         "clicks and opens",
         _DECISIONS,
         "DELETE FROM engagements WHERE (shop_id, id) IN "

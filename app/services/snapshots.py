@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app import crypto
 from app.domain.events import ConsentState
-from app.flows.snapshot import CheckoutFacts, OrderFacts, PersonFacts, Snapshot
+from app.flows.snapshot import CheckoutFacts, OptInFacts, OrderFacts, PersonFacts, Snapshot
 from app.models import (
     Arm,
     Checkout,
@@ -19,6 +19,8 @@ from app.models import (
     CustomerIdentity,
     Enrollment,
     FlowSettings,
+    OptIn,
+    OptInState,
     PurchaseMark,
     Shop,
     Suppression,
@@ -102,6 +104,7 @@ class _Loaded:
     reactions: dict[int, Reaction]
     paces: pacing.Paces
     now: datetime
+    opt_ins: dict[str, OptInFacts]
 
     def person(self, customer_id: int) -> PersonFacts:
         """Return what is known of a customer."""
@@ -150,6 +153,7 @@ def _load(session: Session, shop: Shop, subjects: Sequence[Subject], now: dateti
         reactions=histories.reactions(session, shop.id, {s.run_id for s in subjects if s.run_id}),
         paces=pacing.load(session, shop, carts | others, now=now),
         now=now,
+        opt_ins=_opt_ins(session, shop.id, {s.episode for s in subjects if s.key == "opt_in"}),
     )
 
 
@@ -160,11 +164,13 @@ def _about(subject: Subject, loaded: _Loaded, shop_state: str) -> Snapshot:
     checkout = loaded.checkouts.get(subject.episode) if subject.key == "checkout" else None
     order = loaded.orders.get(subject.episode) if subject.key == "order" else None
     reaction = loaded.reactions.get(subject.run_id or 0, NO_REACTION)
+    opt_in = loaded.opt_ins.get(subject.episode) if subject.key == "opt_in" else None
     return Snapshot(
         entered_at=subject.entered_at,
         checkout=checkout,
         order=order,
         person=facts,
+        opt_in=opt_in,
         ordered_at=_ordered_at(subject, order, loaded),
         is_superseded=_is_superseded(subject, checkout, loaded),
         consent=person.consent(checkout.email if checkout else facts.email if facts else None),
@@ -320,6 +326,18 @@ def _suppressions(session: Session, shop: Shop, emails: set[str]) -> dict[str, s
         )
     )
     return {by_hash[bytes(email_hash)]: reason for email_hash, reason in rows}
+
+
+def _opt_ins(session: Session, shop_id: int, episodes: set[str]) -> dict[str, OptInFacts]:
+    ids = [int(episode) for episode in episodes if episode.isdecimal()]
+    if not ids:
+        return {}
+    query = select(OptIn).where(OptIn.shop_id == shop_id, one_of(OptIn.id, ids))
+    rows = session.scalars(query, execution_options={"populate_existing": True})
+    return {
+        str(row.id): OptInFacts(email=row.email, asked_at=row.asked_at, is_ended=row.state != OptInState.PENDING)
+        for row in rows
+    }
 
 
 def _switches(session: Session, shop_id: int) -> dict[str, bool]:

@@ -8,8 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.events import Consent, ConsentState
 from app.models import Customer, CustomerIdentity, Delivery, Shop
-from app.services import content, people, react, snapshots
-from app.services.people import Statement
+from app.services import consent, content
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +57,7 @@ def unsubscribe(session: Session, token: str, *, source: str, now: datetime) -> 
     found = find(session, token)
     if found is None:
         return None
-    shop, delivery = found.shop, found.delivery
-    people.lock(session, shop.id, [delivery.customer_id])
-    consent = Consent(state=ConsentState.UNSUBSCRIBED, at=now, source=source)
-    statement = Statement(found.email, consent, {"delivery_id": delivery.id})
-    people.record_consent(session, shop.id, snapshots.hash_key(shop), [(delivery.customer_id, statement)])
-    react.look_again(session, shop, {delivery.customer_id}, now=now)
+    no = Consent(state=ConsentState.UNSUBSCRIBED, at=now, source=source)
+    evidence = {"delivery_id": found.delivery.id}
+    consent.say(session, found.shop, found.delivery.customer_id, found.email, no, evidence, now=now)
     return find(session, token)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from flask import Flask, Response, g, request
 from htmx_flask import Htmx
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import crypto, log
 from app.config import Environment, Settings, Transport, settings
@@ -41,6 +42,8 @@ def create_app() -> Flask:
     _register(app, config)
     errors.init_app(app)
     app.after_request(_security_headers)
+    if config.proxies:  # else a visitor could name any address and would have no limit
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     return app
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from app.domain.events import Event
 from integrations.links import with_parameter
+from integrations.shopify.consent import write_consent
 from integrations.shopify.coupons import mint_coupon
 from integrations.shopify.tags import tag_customer
 from integrations.shopify.topics import COMPLIANCE_TOPICS, NAME
@@ -18,6 +19,7 @@ __all__ = [
     "normalise",
     "read_envelope",
     "tag_customer",
+    "write_consent",
 ]
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from app.domain.events import Event
 from integrations.links import with_parameter
+from integrations.woocommerce.consent import write_consent
 from integrations.woocommerce.coupons import mint_coupon
 from integrations.woocommerce.tags import tag_customer
 from integrations.woocommerce.topics import COMPLIANCE_TOPICS, NAME
@@ -18,6 +19,7 @@ __all__ = [
     "normalise",
     "read_envelope",
     "tag_customer",
+    "write_consent",
 ]
 
 

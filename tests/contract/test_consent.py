@@ -11,7 +11,7 @@ import jobs.mail
 import jobs.runner
 from app import clock
 from app.domain.errors import Refused
-from app.services import mail_rules, unsubscribe
+from app.services import edit_rules, unsubscribe
 from app.services.content import unsubscribe_token
 from tests import builders
 
@@ -124,7 +124,7 @@ def test_the_standing_is_the_same_in_every_order_of_arrival(shop, order):
 def test_regional_mode_mails_a_cart_where_the_law_lets_it_and_nowhere_else(shop):
     house, shop_id, now = shop
     with house.begin() as session:
-        mail_rules.change(session, shop_id, {"mode": "regional"}, actor="test", now=now)
+        edit_rules.change(session, shop_id, {"mode": "regional"}, actor="test", now=now)
     for n, country in enumerate(("US", "DE")):
         body = builders.checkout_body(f"t{n}", now, email=f"shopper{n}@example.com", consent=False)
         body["billing_address"]["country_code"] = country
@@ -142,10 +142,10 @@ def test_mailing_everybody_needs_somebody_who_takes_it_on_themselves(shop):
     house, shop_id, now = shop
     with house.begin() as session:
         with pytest.raises(Refused, match="acknowledge"):
-            mail_rules.change(session, shop_id, {"mode": "anyone"}, actor="merchant", now=now)
+            edit_rules.change(session, shop_id, {"mode": "anyone"}, actor="merchant", now=now)
         with pytest.raises(Refused, match="acknowledge"):
-            mail_rules.change(session, shop_id, {"modes": {"JP": "anyone"}}, actor="merchant", now=now)
-        mail_rules.change(session, shop_id, {"mode": "anyone", "acknowledged": True}, actor="merchant", now=now)
+            edit_rules.change(session, shop_id, {"modes": {"JP": "anyone"}}, actor="merchant", now=now)
+        edit_rules.change(session, shop_id, {"mode": "anyone", "acknowledged": True}, actor="merchant", now=now)
         row = session.execute(text("SELECT mode, acknowledged_by, acknowledged_at FROM mail_rules")).one()
         log = session.execute(text("SELECT actor FROM audit_log WHERE action = 'mail_rules.changed'")).scalars().all()
 
@@ -162,4 +162,4 @@ def test_mailing_everybody_needs_somebody_who_takes_it_on_themselves(shop):
 def test_rule_that_makes_no_sense_is_refused(shop, values):
     house, shop_id, now = shop
     with house.begin() as session, pytest.raises(Refused):
-        mail_rules.change(session, shop_id, values, actor="test", now=now)
+        edit_rules.change(session, shop_id, values, actor="test", now=now)

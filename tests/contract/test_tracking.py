@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from app import clock
 from app.config import settings
-from app.services import mail_rules
+from app.services import edit_rules
 from app.web import create_app
 from tests import builders
 
@@ -33,7 +33,7 @@ def send(house, *, rules: dict | None = None, people: int = 1):
         shop_id = builders.tea_and_tin(session)
         now = clock.now(session)
         if rules is not None:
-            mail_rules.change(session, shop_id, rules, actor="test", now=now)
+            edit_rules.change(session, shop_id, rules, actor="test", now=now)
         for n in range(people):
             body = builders.checkout_body(f"t{n}", now, email=f"shopper{n}@example.com")
             builders.store_webhook(session, shop_id, "checkouts/update", body, key=f"c{n}")

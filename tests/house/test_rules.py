@@ -17,7 +17,7 @@ from app.domain.events import ConsentState
 from app.domain.pace import Cap, Mailed, Pace, Quiet, Waiting
 from app.flows import FLOWS, engine, gates, read_flow
 from app.flows.conditions import never_bought
-from app.flows.snapshot import AnswerFacts, CheckoutFacts, OrderFacts, Snapshot
+from app.flows.snapshot import AnswerFacts, CheckoutFacts, OptInFacts, OrderFacts, Snapshot
 from app.flows.vocabulary import Condition, On, to_json
 from app.models import ShopState
 from app.web.admin import words
@@ -263,6 +263,14 @@ def permissions() -> Iterator[Snapshot]:
         yield replace(plain, permission=known)
 
 
+def opt_ins() -> Iterator[Snapshot]:
+    """Yield what a run of the double opt-in can be about."""
+    plain = next(s for s in permissions())
+    for is_ended in (True, False):
+        asked = OptInFacts(email="alice@example.com", asked_at=NOW, is_ended=is_ended)
+        yield replace(plain, checkout=None, opt_in=asked)
+
+
 def engine_refuses(snapshot: Snapshot) -> bool:
     """Say whether the cart flow would not mail this person at its first mail."""
     flow = FLOWS["abandoned_cart"]
@@ -286,7 +294,7 @@ def reasons_of_the_engine() -> set[str]:
         for name in sorted(words.EXITS)
     ]
     flows = (*FLOWS.values(), about_people, *every_exit)
-    for snapshot, flow, hours in product((*standings(), *permissions(), *encounters()), flows, (0.5, 1, 300)):
+    for snapshot, flow, hours in product((*standings(), *permissions(), *encounters(), *opt_ins()), flows, (0.5, 1, 300)):
         decision = engine.decide(flow, 0, snapshot, now=NOW + timedelta(hours=hours))
         found |= {decision.because, *(e.reason for e in decision.effects if hasattr(e, "reason"))}
     return found

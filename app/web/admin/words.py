@@ -69,6 +69,7 @@ REASONS = {
     "asked_for_less": "They asked for fewer mails",
     "no_birthday": "They have not told their birthday",
     "not_watched": "They have not agreed to be followed through the shop",
+    "opt_in_ended": "They confirmed, or a week was over",
     "stale": "It was too late for this mail to make sense",
     "waiting": "It was not time yet",
     "due": "It was time, and nothing spoke against it",
@@ -86,6 +87,7 @@ TRIGGERS = {
     "order_fulfilled": "Order sent off or delivered",
     "customer_subscribed": "Agreed to marketing mail",
     "customer_ordered": "Bought again",
+    "opt_in_asked": "Signed up, not confirmed yet",
 }
 # {} is the condition's value; an amount of money comes written out.
 CONDITIONS = {
@@ -106,6 +108,7 @@ CONDITIONS = {
 }
 JOINS = {"any_of": " or ", "all_of": " and ", "none_of": " nor "}
 EXITS = {
+    "opt_in_ended": "confirms, or a week is over",
     "ordered": "buys",
     "cart_emptied": "empties the cart",
     "superseded": "begins a newer cart",
@@ -116,6 +119,7 @@ EXITS = {
     "scored_at_most": "gives a low score",
 }
 STAYS = {
+    "opt_in_ended": "not confirmed yet",
     "ordered": "no order yet",
     "cart_emptied": "something in the cart",
     "superseded": "no newer cart",
@@ -125,8 +129,9 @@ STAYS = {
     "answered": "no answer yet",
     "scored_at_most": "no low score",
 }
-FLOW_ICONS = {"abandoned_cart": "cart"}
+FLOW_ICONS = {"abandoned_cart": "cart", "double_opt_in": "mail"}
 SHOWS = {
+    "opt_in": "A button that confirms their address",
     "checkout": "The cart and a link back to it",
     "order": "About their order",
     "customer": "Addressed to them, about nothing they bought",
@@ -145,7 +150,12 @@ SINCE = {
     "delivered": "the delivery",
     "step_before": "the step before",
 }
-STEPS = {"reminder": "Reminder", "coupon": "Coupon"}
+STEPS = {
+    "reminder": "Reminder",
+    "coupon": "Coupon",
+    "confirm": "Please confirm",
+    "confirm_reminder": "Please confirm, once more",
+}
 EVENTS = {
     "checkout_updated": "Cart changed",
     "checkout_deleted": "Cart deleted",
@@ -247,12 +257,18 @@ def condition(told: Condition) -> str:
 
 def exits(flow: Flow) -> list[str]:
     """Say what makes a person leave, as endings of "Anyone who"; the last ones hold for every flow."""
-    return [*(EXITS.get(c.name) or _readable(c.name) for c in flow.exits), "unsubscribes"]
+    return [
+        *(EXITS.get(c.name) or _readable(c.name) for c in flow.exits),
+        *(["unsubscribes"] if flow.is_all_marketing else []),
+    ]
 
 
 def stays(flow: Flow) -> list[str]:
     """Say what must still hold before each mail."""
-    return [*(STAYS.get(c.name) or f"not {_readable(c.name)}" for c in flow.exits), "agreed to marketing mail"]
+    return [
+        *(STAYS.get(c.name) or f"not {_readable(c.name)}" for c in flow.exits),
+        *(["agreed to marketing mail"] if flow.is_all_marketing else []),
+    ]
 
 
 def rail(flow: Flow) -> list[Wait | Send]:

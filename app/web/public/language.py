@@ -3,15 +3,14 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
-from babel.messages.pofile import read_po
 
-FOLDER = Path(__file__).resolve().parents[3] / "templates" / "public" / "locale"
+from app.catalogues import SHOPPERS, translations
+
 # Written as their readers write them; in the order of the English alphabet of their tags.
 LANGUAGES = {"ar": "العربية", "az": "Azərbaycanca", "en": "English", "zh-Hans": "简体中文", "zh-Hant": "繁體中文"}
-_TRADITIONAL = {"TW", "HK", "MO"}
+LONGEST = 35  # characters of a language tag (RFC 5646, 4.4.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +30,8 @@ def choose(*wanted: str | None) -> Language:
 @lru_cache(maxsize=len(LANGUAGES))
 def language(tag: str) -> Language:
     """Return a language of the pages by its tag."""
-    words = _words(tag)
-    return Language(tag, "rtl" if tag == "ar" else "ltr", lambda english: words.get(english) or english)
+    locale = Locale.parse(tag, sep="-")
+    return Language(tag, str(locale.text_direction), translations(SHOPPERS, locale).gettext)
 
 
 def preferred(header: Iterable[str]) -> tuple[str, ...]:
@@ -42,18 +41,14 @@ def preferred(header: Iterable[str]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=512)
 def _known(raw: str) -> str | None:
+    if len(raw) > LONGEST:
+        return None
     try:
-        locale = Locale.parse(raw[:35].replace("_", "-"), sep="-")
+        locale = Locale.parse(raw.replace("_", "-"), sep="-")
     except (ValueError, UnknownLocaleError):
-        return _known(raw.partition("-")[0]) if "-" in raw else None
+        return _known(raw.rpartition("-")[0]) if "-" in raw else None
     if locale.language != "zh":
         return locale.language if locale.language in LANGUAGES else None
-    return "zh-Hant" if locale.script == "Hant" or (not locale.script and locale.territory in _TRADITIONAL) else "zh-Hans"
-
-
-def _words(tag: str) -> dict[str, str]:
-    path = FOLDER / f"{tag.replace('-', '_')}.po"
-    if not path.is_file():
-        return {}
-    with path.open("rb") as source:
-        return {str(m.id): str(m.string) for m in read_po(source) if m.id and m.string}
+    # Babel makes zh-Hans of zh-Hant-CN: the tag itself is asked first.
+    is_traditional = "hant" in raw.lower() or locale.script == "Hant"
+    return "zh-Hant" if is_traditional else "zh-Hans"
