@@ -29,6 +29,7 @@ _COMMANDS = {
     "customer": "app.cli.customer:group",
     "reconcile": "app.cli.reconcile:command",
     "keys": "app.cli.keys:group",
+    "plugin": "app.cli.plugin:group",
     "proof": "app.cli.proof:proof",
     "staff": "app.cli.staff:group",
 }

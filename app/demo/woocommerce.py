@@ -17,7 +17,7 @@ from app.demo.webhook import WOO_MANNERS, Job, Outgoing, SignedWebhook
 from app.demo.woocommerce_bodies import VERSION, Body, checkout_body, customer_body, order_body
 from app.demo.woocommerce_hooks import Hook
 
-TOPICS = ("order.created", "order.updated", "customer.created", "checkout.updated")
+TOPICS = ("order.created", "order.updated", "customer.created", "checkout.created", "checkout.updated")
 GONE = {"code": "woocommerce_rest_invalid_id", "message": "Invalid ID.", "data": {"status": 404}}
 HIDDEN = {"code": "woocommerce_rest_cannot_view", "message": "Sorry, you cannot view this resource.",
           "data": {"status": 403}}  # fmt: skip
@@ -131,8 +131,7 @@ class WooShop(Shop):
         return number, number
 
     def _tell_checkout(self, checkout: Checkout, *, is_new: bool) -> None:
-        del is_new  # the companion has one topic for both
-        self._touch("checkout.updated", checkout.cart_token)
+        self._touch("checkout.created" if is_new else "checkout.updated", checkout.cart_token)
 
     def _tell_order(self, order: Order) -> None:
         for topic in ("order.created", "order.updated"):
@@ -142,7 +141,7 @@ class WooShop(Shop):
 
     def _touch(self, topic: str, key: str) -> None:
         """Queue a delivery about an object for each webhook of the topic, unless one is waiting already."""
-        if topic == "checkout.updated" and not self.has_companion:
+        if topic.startswith("checkout.") and not self.has_companion:
             return
         for hook in [hook for hook in self.hooks.values() if hook.topic == topic and hook.is_active]:
             job = Job(

@@ -12,7 +12,7 @@ from app.demo.woocommerce_hooks import Hook
 
 _CORE = {f"{resource}.{event}" for resource in ("coupon", "customer", "order", "product")
          for event in ("created", "updated", "deleted", "restored")}  # fmt: skip
-_COMPANION = {"checkout.updated", "shopper.deleted"}
+_COMPANION = {"checkout.created", "checkout.updated", "checkout.deleted", "shopper.deleted"}
 
 
 def hook_routes(shop: WooShop, desk: Desk) -> Blueprint:

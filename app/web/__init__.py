@@ -50,7 +50,7 @@ def create_app() -> Flask:
 
 def _register(app: Flask, config: Settings) -> None:
     from app.web import admin, public, webhooks
-    from app.web.install import shopify, woocommerce
+    from app.web.install import companion, shopify, woocommerce
 
     for blueprint in (webhooks.blueprint, health.blueprint, public.blueprint):
         csrf.exempt(blueprint)
@@ -58,6 +58,7 @@ def _register(app: Flask, config: Settings) -> None:
     app.register_blueprint(shopify.blueprint)
     csrf.exempt(woocommerce.callback)  # a shop's server posts there: the token in its body is what is checked
     app.register_blueprint(woocommerce.blueprint)
+    app.register_blueprint(companion.blueprint)
     app.register_blueprint(admin.blueprint)
     if config.mail_transport is Transport.OUTBOX and config.env is not Environment.PRODUCTION:
         from app.web import mailbox

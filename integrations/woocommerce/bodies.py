@@ -169,7 +169,7 @@ class CompanionConsent(Body):
 
 
 class CompanionCheckout(Body):
-    """The body of checkout.updated."""
+    """The body of checkout.created and checkout.updated."""
 
     token: Token
     status: Literal["open", "completed", "emptied"]
@@ -188,6 +188,12 @@ class CompanionCheckout(Body):
     consent: Annotated[CompanionConsent | None, EmptyAsNone] = None
     recovery_url: Url = None
     order_id: MaybeId = None
+
+
+class DeletedCheckout(Body):
+    """The body of checkout.deleted: the checkout's token, which WooCommerce calls its id."""
+
+    id: Token
 
 
 class DeletedShopper(Body):

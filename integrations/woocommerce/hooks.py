@@ -39,7 +39,7 @@ def look_after(access: ShopAccess, address: str) -> tuple[tuple[str, ...], tuple
             if status == "paused":
                 missing.append(topic)
             elif status != "active" and not _make(shop, access, topic, address):
-                break  # no companion: it brings both of its topics, or none
+                break  # no companion: it brings all of its topics, or none
             elif status != "active":
                 mended.append(topic)
             _clear(shop, held, status)

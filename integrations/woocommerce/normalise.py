@@ -10,6 +10,7 @@ from datetime import datetime
 
 from app.domain.errors import BadPayload, RightsLost
 from app.domain.events import (
+    CheckoutDeleted,
     CheckoutUpdated,
     Consent,
     ConsentState,
@@ -29,6 +30,7 @@ from integrations.woocommerce.bodies import (
     CompanionCheckout,
     CompanionItem,
     Customer,
+    DeletedCheckout,
     DeletedShopper,
     Identified,
     Product,
@@ -66,7 +68,7 @@ def _refuse_error_document(payload: object) -> None:
 
 
 def _read_checkout(payload: object, _at: datetime) -> list[Event]:
-    """Translate the companion's checkout.updated."""
+    """Translate the companion's checkout.created and checkout.updated: this is the checkout now."""
     body = parse(CompanionCheckout, payload)
     is_emptied = body.status == "emptied"
     event = CheckoutUpdated(
@@ -115,6 +117,12 @@ def _consent(body: CompanionCheckout) -> Consent | None:
         return None
     at = said.at or body.created_at_gmt
     return Consent(state=ConsentState.SUBSCRIBED, at=at, source="checkout", wording=said.text)
+
+
+def _read_deleted_checkout(payload: object, at: datetime) -> list[Event]:
+    """Translate the companion's checkout.deleted: the shopper took consent back where the shop keeps no cart without."""
+    token = parse(DeletedCheckout, payload).id
+    return [CheckoutDeleted(object_id=token, happened_at=at, token=token)]
 
 
 def _read_deleted_shopper(payload: object, at: datetime) -> list[Event]:
@@ -177,6 +185,8 @@ _READERS: dict[str, Callable[[object, datetime], list[Event]]] = {
     "product.updated": _read_product,
     "product.restored": _read_product,
     "product.deleted": _read_deleted("products"),
+    "checkout.created": _read_checkout,
     "checkout.updated": _read_checkout,
+    "checkout.deleted": _read_deleted_checkout,
     "shopper.deleted": _read_deleted_shopper,
 }

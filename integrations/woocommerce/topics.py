@@ -20,4 +20,4 @@ TOPICS: Final = (
 )
 
 # Refused with 400 woocommerce_rest_shop_webhook_invalid_topic where the companion plugin is not active.
-COMPANION_TOPICS: Final = ("checkout.updated", "shopper.deleted")
+COMPANION_TOPICS: Final = ("checkout.created", "checkout.updated", "checkout.deleted", "shopper.deleted")

@@ -78,9 +78,9 @@ def test_every_topic_gets_a_webhook_with_a_secret_of_its_own(place: Town) -> Non
     shop = place.connect()
     hooks = list(place.shop.hooks.values())
 
-    assert len(hooks) == 10
-    assert len({hook.topic for hook in hooks}) == 10
-    assert len({hook.secret for hook in hooks}) == 10
+    assert len(hooks) == 12
+    assert len({hook.topic for hook in hooks}) == 12
+    assert len({hook.secret for hook in hooks}) == 12
     assert {hook.target for hook in hooks} == {f"{place.url}/webhooks/woocommerce/{shop.connection_id}"}
 
 
@@ -96,7 +96,10 @@ def test_without_the_companion_plugin_the_core_topics_are_enough(place: Town) ->
     place.connect()
 
     assert len(place.shop.hooks) == 8
-    assert "The companion plugin is not there yet" in place.get("/woocommerce/connect/progress").text
+    shown = place.get("/woocommerce/connect/progress").text
+
+    assert "The companion plugin is not there yet" in shown
+    assert 'href="/woocommerce/plugin.zip"' in shown
 
 
 def test_a_token_works_once(place: Town) -> None:

@@ -380,7 +380,7 @@ def test_local_times_stand_beside_utc_ones(fakes: Fakes) -> None:
 
 
 def test_the_seventh_failure_in_a_row_switches_a_webhook_off(fakes: Fakes, held: Held) -> None:
-    hook = fakes.woocommerce.hook("checkout.updated")
+    hook = fakes.woocommerce.hook("checkout.created")
     for _ in range(6):
         hook.count(False)
     still_on = hook.is_active

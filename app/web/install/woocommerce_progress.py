@@ -32,6 +32,7 @@ class Line:
     title: str
     mark: Mark
     hint: str = ""
+    brings_plugin: bool = False  # a link to download the companion plugin stands beside it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +112,7 @@ def _signs(session: Session, shop_id: int | None, known: Connection | None) -> l
         companion = Line(title=f"The companion plugin {known.companion} is there", mark=Mark.DONE)
     else:
         hint = "Without it, WooCommerce tells us of orders and not of carts. Install it any time: it is found by itself."
-        companion = Line(title="The companion plugin is not there yet", mark=Mark.OPEN, hint=hint)
+        companion = Line(title="The companion plugin is not there yet", mark=Mark.OPEN, hint=hint, brings_plugin=True)
     heard = Line(
         title="A test delivery has come through",
         mark=Mark.DONE if is_heard else Mark.NOW if known else Mark.LATER,
