@@ -23,6 +23,7 @@ class Mark(StrEnum):
     NOW = "now"
     LATER = "later"
     OPEN = "open"  # not there, and not needed to go on
+    WRONG = "wrong"  # here it ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,8 @@ def read(session: Session, attempt: OAuthState, *, now: datetime) -> Seen:
     shop_id = attempt.connected_shop_id
     known = connections.of(session, shop_id) if shop_id else None
     lines = [*_lines(attempt), *_signs(session, shop_id, known)]
+    if attempt.phase == Phase.STOPPED:  # what would have come next is of no use to anybody now
+        lines = [line for line in lines if line.mark in {Mark.DONE, Mark.WRONG}]
     is_expired = attempt.phase == Phase.APPROVING and attempt.expires_at <= now
     is_connected = attempt.phase == Phase.CONNECTED
     is_whole = is_connected and all(line.mark in {Mark.DONE, Mark.OPEN} for line in lines)
@@ -86,10 +89,10 @@ def _lines(attempt: OAuthState) -> list[Line]:
         ("The shop answers", "Over https, with WooCommerce and its REST API."),
         ("You approve in your shop", "You sign in there; we never see your password."),
         ("The keys work", "They are tried on this very shop before they are kept."),
-        ("Webhooks are made", "Ten, each with a secret of its own."),
+        ("Webhooks are made", "Each with a secret of its own."),
     ]
-    is_stopped = attempt.phase == Phase.STOPPED
-    marks = [Mark.DONE if n < at else Mark.NOW if n == at and not is_stopped else Mark.LATER for n in range(len(titles))]
+    now = Mark.WRONG if attempt.phase == Phase.STOPPED else Mark.NOW
+    marks = [Mark.DONE if n < at else now if n == at else Mark.LATER for n in range(len(titles))]
     return [
         Line(title=title, mark=mark, hint="" if mark is Mark.DONE else hint)
         for (title, hint), mark in zip(titles, marks, strict=True)
@@ -131,6 +134,7 @@ def _import_line(session: Session, shop_id: int | None) -> Line:
     if not cursor:
         return Line(title="The first import runs", mark=Mark.LATER, hint="Orders, customers and products.")
     if cursor.imported_at is not None:
-        return Line(title=f"{cursor.done:,} orders were read", mark=Mark.DONE)
+        read = {0: "No orders yet: there was nothing to import", 1: "1 order was read"}
+        return Line(title=read.get(cursor.done, f"{cursor.done:,} orders were read"), mark=Mark.DONE)
     of = f" of {cursor.total:,}" if cursor.total is not None else ""
     return Line(title=f"The first import runs: {cursor.done:,}{of} orders", mark=Mark.NOW, hint="It goes on by itself.")
