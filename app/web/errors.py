@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from app.domain.errors import AdapterError, NotAllowed, Refused
+from app.domain.errors import AdapterError, Ambiguous, Refused, Transient
 from app.log import fault
 
 _WORDS = {
@@ -55,9 +55,9 @@ def _refused(error: Refused) -> ResponseReturnValue:
 
 def _not_let_in(error: AdapterError) -> ResponseReturnValue:
     """Say what a platform said when a page needed it; its errors are written for people, without secrets."""
-    if isinstance(error, NotAllowed):
-        return page(403, title="Your shop does not let Cartwheel in", advice=str(error))
-    return page(503, title="Your shop's platform does not answer", advice="Reload the page in a minute.")
+    if isinstance(error, Transient | Ambiguous):
+        return page(503, title="Your shop's platform does not answer", advice="Reload the page in a minute.")
+    return page(403, title="Your shop does not let Cartwheel in", advice=str(error))
 
 
 def _broken(error: Exception) -> ResponseReturnValue:

@@ -1,6 +1,6 @@
-"""Shopify's own library agrees with us about every signature; skipped where it is not installed (`npm ci` is no part of CI).
+"""Shopify's own library agrees with us about every signature; skipped, with the reason, where it could not be installed.
 
-To run it: `npm install --prefix tests/oracle`, with Node 20 or newer.
+script/test installs it where Node 20 and npm are there; by hand: `npm ci --prefix tests/oracle`.
 """
 
 import base64
@@ -31,7 +31,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed"),
     pytest.mark.skipif(
         not (ORACLE / "node_modules" / "@shopify" / "shopify-api").is_dir(),
-        reason="@shopify/shopify-api is not installed: npm install --prefix tests/oracle",
+        reason="@shopify/shopify-api is not installed: npm ci --prefix tests/oracle",
     ),
 ]
 
@@ -86,11 +86,15 @@ def ours(asked: dict[str, Any]) -> bool:
     return is_shop_domain(asked["shop"])
 
 
+def run(script: str, asked: dict[str, Any]) -> Any:
+    command = ["node", str(ORACLE / script)]
+    ran = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=True, timeout=60)
+    return json.loads(ran.stdout)
+
+
 def theirs(questions: list[dict[str, Any]]) -> list[bool]:
-    asked = json.dumps({"clientId": CLIENT, "secret": SECRET, "questions": questions})
-    command = ["node", str(ORACLE / "oracle.mjs")]
-    ran = subprocess.run(command, input=asked, capture_output=True, text=True, check=True, timeout=60)
-    return [bool(answer) for answer in json.loads(ran.stdout)]
+    answers = run("oracle.mjs", {"clientId": CLIENT, "secret": SECRET, "questions": questions})
+    return [bool(answer) for answer in answers]
 
 
 def test_shopifys_own_library_says_what_we_say() -> None:
@@ -103,3 +107,32 @@ def test_shopifys_own_library_says_what_we_say() -> None:
 def test_we_refuse_what_the_library_leaves_to_its_caller() -> None:
     assert theirs(STRICTER) == [True, True]
     assert [ours(question) for question in STRICTER] == [False, False]
+
+
+def test_what_the_library_signs_is_good_for_us_and_not_when_a_letter_changes() -> None:
+    body = (PAYLOADS / "orders" / "create.json").read_text() + "Tomás ☕"
+    query = {"shop": SHOP, "timestamp": str(AT), "path_prefix": "/apps/cartwheel"}
+    claims = {
+        "iss": f"https://{SHOP}/admin", "dest": f"https://{SHOP}", "aud": CLIENT, "sub": "42", "sid": "s", "jti": "j",
+        "iat": AT, "nbf": AT, "exp": AT + 60,
+    }  # fmt: skip
+    made = run("maker.mjs", {"secret": SECRET, "body": body, "query": query, "claims": claims})
+    other = run("maker.mjs", {"secret": "guess", "body": body, "query": query, "claims": claims})
+    headers = {"X-Shopify-Hmac-Sha256": made["webhook"]}
+    questions = [
+        {"kind": "webhook", "body": body, "headers": headers},
+        {"kind": "query", "query": query | {"hmac": made["hmac"]}},
+        {"kind": "proxy", "query": query | {"signature": made["signature"]}},
+        {"kind": "token", "token": made["token"]},
+    ]
+    spoiled = [
+        {"kind": "webhook", "body": body + " ", "headers": headers},
+        {"kind": "webhook", "body": body, "headers": {"X-Shopify-Hmac-Sha256": other["webhook"]}},
+        {"kind": "query", "query": query | {"hmac": other["hmac"]}},
+        {"kind": "query", "query": query | {"hmac": made["signature"]}},
+        {"kind": "proxy", "query": query | {"signature": made["signature"], "shop": "other.myshopify.com"}},
+        {"kind": "token", "token": other["token"]},
+    ]
+
+    assert [ours(question) for question in questions] == [True] * 4
+    assert [ours(question) for question in spoiled] == [False] * 6

@@ -1,6 +1,7 @@
 """The rules of this house that no linter knows: what is listed in one place must be there in the other."""
 
 import importlib
+import json
 import re
 import tomllib
 from collections.abc import Iterator
@@ -174,6 +175,14 @@ def test_a_lock_names_no_host(name):
 
     assert [line for line in lines if "://" in line or " @ " in line or re.match(r"\s*-(?!-hash=)", line)] == []
     assert [line for line in lines if "==" in line and not line.startswith(" ") and not line.endswith("\\")] == []
+
+
+def test_the_oracles_lock_names_no_host_and_every_hash():
+    lock = json.loads(read("tests/oracle/package-lock.json"))
+    packages = {name: about for name, about in lock["packages"].items() if name}
+
+    assert "://" not in read("tests/oracle/package-lock.json")
+    assert [name for name, about in packages.items() if not about.get("integrity", "").startswith("sha512-")] == []
 
 
 def test_what_is_shipped_has_its_licence_named():
