@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.domain.errors import BadPayload, RightsLost
-from app.domain.events import Event
+from app.domain.events import AppUninstalled, Event, ShopRedacted, ShopUpdated
 from app.domain.json_input import parse_json
 from app.models import Shop, Webhook, WebhookState, claims
 from app.queues import QueueName
@@ -51,6 +51,18 @@ def events_of(webhook: Webhook) -> list[Event]:
     return [replace(event, told_at=at) for event in events]
 
 
+def _about(shop: Shop, events: list[Event]) -> list[Event]:
+    """Return the events if none is about another shop: headers are not signed, so a shop that the body names must agree.
+
+    Raises:
+        BadPayload: it names another.
+    """
+    named = {e.object_id for e in events if isinstance(e, ShopUpdated | AppUninstalled | ShopRedacted)}
+    if shop.platform == "shopify" and not erase.is_erased(shop) and any("." in n and n != shop.domain for n in named):
+        raise BadPayload("The body names another shop than the headers.")
+    return events
+
+
 def _work_shop(session: Session, shop_id: int, webhooks: Sequence[Webhook], now: datetime) -> None:
     lock_shop(session, shop_id)
     shop = session.scalars(select(Shop).where(Shop.id == shop_id), execution_options={"populate_existing": True}).one()
@@ -58,7 +70,7 @@ def _work_shop(session: Session, shop_id: int, webhooks: Sequence[Webhook], now:
     told: list[tuple[Webhook, list[Event]]] = []
     for webhook in webhooks:
         try:
-            events = events_of(webhook)
+            events = _about(shop, events_of(webhook))
         except BadPayload as exc:
             if isinstance(exc, RightsLost):
                 connections.complain(session, shop.id, str(exc), now=now)

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from app import queues
 from app.cli.output import emit, emit_list, json_option, say
 from app.cli.scope import transaction
+from app.models import ShopState
 from app.services import watch
 
-_TABLES = ("webhooks", "scheduled_steps", "deliveries")
+_TABLES = ("shops", "webhooks", "scheduled_steps", "deliveries")
 _MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 
 
@@ -86,5 +87,7 @@ def _print(row: dict[str, Any]) -> None:
     click.echo()
     lag = row["scheduler_lag_seconds"]
     emit({"scheduler": "never seen" if lag is None else f"{lag} s ago"}, as_json=False)
+    if lost := row["states"]["shops"].get(ShopState.RECONNECT):
+        say(f"{lost} {'shop' if lost == 1 else 'shops'} must be connected again by the merchant: cartwheel shop list")
     for complaint in row["complaints"]:
         say(complaint)

@@ -1,16 +1,19 @@
 """Every call to a shop has a living token, renewed by one worker at a time; a dead one stops its shop alone (D11)."""
 
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session, sessionmaker
 from structlog.testing import capture_logs
 
 from app import clock, crypto, db
+from app.cli import cli
 from app.demo.fakes import Fakes
 from app.domain.errors import NotAllowed, Transient
 from app.domain.events import AppUninstalled
@@ -347,3 +350,16 @@ def test_no_secret_shows_in_a_representation_or_a_log(house, shop_id, fakes) -> 
     assert "tokens.renewed" in [line["event"] for line in said]
     assert "shpat_" not in shown + str(said)
     assert "shprt_" not in shown + str(said)
+
+
+def test_status_says_that_a_shop_must_be_connected_again(house, shop_id, fakes) -> None:
+    """I16."""
+    fakes.shopify_api.desk.faults.errors = ["invalid_grant"]
+    end_in(house, shop_id, GONE)
+    with pytest.raises(TokenDead):
+        shop_access(shop_id)
+    said = CliRunner().invoke(cli, ["status"])
+    as_json = CliRunner().invoke(cli, ["status", "--json"])
+
+    assert "1 shop must be connected again by the merchant" in said.output
+    assert json.loads(as_json.stdout)["states"]["shops"] == {"needs_reconnect": 1}

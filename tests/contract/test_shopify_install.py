@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.demo.fakes import Fakes
 from app.demo.shopify_oauth import sign_query
 from app.domain.events import AppUninstalled
-from app.models import AuditRow, Cursor, FlowSettings, Shop, ShopState, ShopToken
+from app.models import AuditRow, Cursor, FlowSettings, Shop, ShopState, ShopToken, Webhook
 from app.services import account, shops, tokens
 from integrations.shopify.scopes import needed_scopes
 from tests.admin_cast import link
-from tests.builders import SHOPIFY_SECRET, TEA_AND_TIN, store_webhook, tea_and_tin
+from tests.builders import SHOPIFY_SECRET, TEA_AND_TIN, store_webhook, tea_and_tin, work_off
 from tests.pretend import bearer, first_load, pretend_shops, session_token
 
 Maker = sessionmaker[Session]
@@ -156,7 +156,6 @@ def test_rights_that_are_missing_are_asked_for_again_but_not_at_every_load(house
 
 
 def test_word_of_fewer_rights_is_kept(house, client):
-    from tests.builders import work_off
 
     first_load(client, session_token())
     body = {"id": 1, "previous": ["read_orders"], "current": ["read_orders"], "updated_at": "2026-11-24T12:00:00Z"}
@@ -237,3 +236,20 @@ def test_the_older_grant_begins_at_shopify_and_ends_in_its_admin(house, fakes):
     assert shop.state == ShopState.ACTIVE
     with house() as session:
         assert tokens.read(session, shop.id).left > timedelta(minutes=59)
+
+
+@pytest.mark.parametrize("topic", ["app/uninstalled", "shop/redact", "shop/update"])
+def test_a_signed_webhook_whose_body_names_another_shop_changes_nothing(house, client, topic):
+    """I10: one shop's webhook, sent again under another shop's name, has a good signature; its headers are not signed."""
+    first_load(client, session_token())
+    body = {"id": 9, "myshopify_domain": "other.myshopify.com", "shop_domain": "other.myshopify.com", "shop_id": 9}
+    with house.begin() as session:
+        later = session.scalar(select(func.now() + timedelta(minutes=1)))
+        store_webhook(session, shop_row(house).id, topic, body | {"name": "Other"}, key="o1", triggered_at=later)
+        session.execute(update(Webhook).values(due_at=func.now()))
+    work_off()
+    with house() as session:
+        ended = session.execute(select(Webhook.state, Webhook.error)).one()
+
+    assert tuple(ended) == ("failed", "The body names another shop than the headers.")
+    assert (shop_row(house).state, shop_row(house).name) == (ShopState.ACTIVE, "Tea And Tin")
