@@ -1,6 +1,8 @@
 """Every setting there is, read from the environment once; a bad one stops the start and names itself."""
 
+import base64
 import os
+import re
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +17,8 @@ INSECURE_KEY = "change-me"
 SHOPIFY_ADMIN_URL = "https://admin.shopify.com"
 # Shopify's review wants its own copy, which also measures how fast our pages are.
 SHOPIFY_APP_BRIDGE_URL = "https://cdn.shopify.com/shopifycloud/app-bridge.js"
+_LOOPBACK = ("http://127.0.0.1", "http://localhost")
+_KEY_BYTES = 91  # of a P-256 public key as DER
 
 
 class Environment(StrEnum):
@@ -26,8 +30,10 @@ class Environment(StrEnum):
 
 
 class Transport(StrEnum):
-    """The ways out for mail. SendGrid and SMTP come with a later release; until then nothing leaves the machine."""
+    """The ways out for mail; with the outbox nothing leaves the machine."""
 
+    SENDGRID = "sendgrid"
+    SMTP = "smtp"
     OUTBOX = "outbox"
 
 
@@ -62,6 +68,15 @@ class Settings(BaseSettings):
     shopify_admin_url: str = SHOPIFY_ADMIN_URL
     shopify_app_bridge_url: str = SHOPIFY_APP_BRIDGE_URL
     mail_transport: Transport = Transport.OUTBOX
+    mail_allowlist: str = ""
+    mail_threads: int = Field(default=16, ge=1, le=64)
+    mail_shop_rate: int = Field(default=100, ge=0, le=10_000)
+    sendgrid_api_key: str = ""
+    sendgrid_api_base: str = "https://api.sendgrid.com"
+    sendgrid_event_public_key: str = ""
+    smtp_url: str = ""
+    inbound_domain: str = ""
+    inbound_secret: str = ""
     allow_loopback_shops: bool = False
     proxies: int = Field(default=0, ge=0, le=5)
     log_format: LogFormat = LogFormat.JSON
@@ -84,11 +99,11 @@ class Settings(BaseSettings):
             raise ValueError("must begin with redis://, rediss:// or unix://")
         return url
 
-    @field_validator("public_url")
+    @field_validator("public_url", "sendgrid_api_base")
     @classmethod
     def _absolute_url(cls, url: str) -> str:
         if not url.startswith(("https://", "http://")):
-            raise ValueError("must be the address people reach this app at, such as https://mail.example.com")
+            raise ValueError("must be an address that begins with https://, such as https://mail.example.com")
         return url.rstrip("/")
 
     @field_validator("secret_keys", mode="before")
@@ -105,6 +120,58 @@ class Settings(BaseSettings):
             raise ValueError("each key needs 32 or more random characters; make one with: cartwheel keys new")
         return keys
 
+    @field_validator("mail_allowlist")
+    @classmethod
+    def _pattern(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as exc:
+            raise ValueError(f"must be a regular expression of whole addresses ({exc.msg})") from exc
+        return pattern
+
+    @field_validator("sendgrid_event_public_key")
+    @classmethod
+    def _event_key(cls, key: str) -> str:
+        """Accept what SendGrid shows: base64 of a P-256 public key, without the lines around it."""
+        try:
+            assert not key or len(base64.b64decode(key, validate=True)) == _KEY_BYTES  # noqa: S101
+        except (ValueError, AssertionError) as exc:
+            raise ValueError("must be the verification key of SendGrid's event webhook settings, in one line") from exc
+        return key
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp_server(cls, url: str) -> str:
+        if url and not re.fullmatch(r"(smtp|smtps|starttls)://[^/?#\s]+/?", url):
+            raise ValueError("must be starttls://user:password@host:port, smtps://..., or smtp://... (without TLS)")
+        return url
+
+    @field_validator("inbound_domain")
+    @classmethod
+    def _host_name(cls, domain: str) -> str:
+        if domain and not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", domain):
+            raise ValueError(
+                "must be a host name in small letters whose MX leads to the inbound door, such as in.example.com"
+            )
+        return domain
+
+    @field_validator("inbound_secret")
+    @classmethod
+    def _long_secret(cls, secret: str) -> str:
+        if secret and not re.fullmatch(r"[A-Za-z0-9_-]{32,200}", secret):
+            raise ValueError("needs 32 or more letters and digits; make one with: cartwheel keys new")
+        return secret
+
+    @model_validator(mode="after")
+    def _whole_way_out(self) -> "Settings":
+        if self.mail_transport is Transport.SENDGRID and not self.sendgrid_api_key:
+            raise ValueError("CARTWHEEL_SENDGRID_API_KEY is not set, and CARTWHEEL_MAIL_TRANSPORT is sendgrid")
+        if self.mail_transport is Transport.SMTP and not self.smtp_url:
+            raise ValueError("CARTWHEEL_SMTP_URL is not set, and CARTWHEEL_MAIL_TRANSPORT is smtp")
+        if bool(self.inbound_domain) != bool(self.inbound_secret):
+            raise ValueError("CARTWHEEL_INBOUND_DOMAIN and CARTWHEEL_INBOUND_SECRET belong together: set both or none")
+        return self
+
     @model_validator(mode="after")
     def _safe_in_production(self) -> "Settings":
         if self.env is not Environment.PRODUCTION:
@@ -117,6 +184,12 @@ class Settings(BaseSettings):
             raise ValueError("CARTWHEEL_SHOPIFY_ADMIN_URL and CARTWHEEL_SHOPIFY_APP_BRIDGE_URL are for tests; unset them")
         if self.demo_shops_url:
             raise ValueError("CARTWHEEL_DEMO_SHOPS_URL is for the demo; unset it in production")
+        if self.mail_allowlist:
+            raise ValueError("CARTWHEEL_MAIL_ALLOWLIST keeps mail from real people; unset it in production")
+        if not self.sendgrid_api_base.startswith(("https://", *_LOOPBACK)):
+            raise ValueError("CARTWHEEL_SENDGRID_API_BASE must begin with https:// in production")
+        if self.smtp_url.startswith("smtp://") and not re.search(r"(//|@)(127\.0\.0\.1|localhost)(:|/|$)", self.smtp_url):
+            raise ValueError("CARTWHEEL_SMTP_URL must begin with starttls:// or smtps:// in production")
         return self
 
     @property

@@ -5,13 +5,15 @@ For calls over `requests`, which is imported where it is used: the web process l
 
 import json
 import math
+import ssl
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from app.domain.errors import AdapterError, Ambiguous, NotAllowed, Permanent, Transient
+from app.domain.errors import AdapterError, Ambiguous, NotAllowed, Permanent, Reach, Transient
 
 if TYPE_CHECKING:
     import requests
@@ -114,10 +116,21 @@ def _unanswered(exc: "requests.RequestException", who: str) -> AdapterError:
         return Permanent(f"{who} has no address or no key that can be used ({kind}).")
     inner = exc.args[0] if exc.args else None
     reason = inner.reason if isinstance(inner, exceptions.MaxRetryError) else None
-    unmade = exceptions.NewConnectionError | exceptions.ConnectTimeoutError | exceptions.SSLError
-    if isinstance(exc, requests.ConnectTimeout) or isinstance(reason, unmade):
-        return Transient(f"{who} could not be reached ({kind}).")
+    unmade = exceptions.NewConnectionError | exceptions.ConnectTimeoutError
+    if isinstance(exc, requests.ConnectTimeout) or isinstance(reason, unmade) or _is_of_handshake(exc):
+        return Transient(f"{who} could not be reached ({kind}).", reach=Reach.ALL)
     return Ambiguous(f"{who} did not answer in time or broke off ({kind}).")
+
+
+def _is_of_handshake(exc: BaseException) -> bool:
+    """Say whether TLS failed before anything was sent: the same error may come while the answer is read."""
+    cause: BaseException | None = exc
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            frames = traceback.extract_tb(cause.__traceback__)
+            return any(frame.name == "do_handshake" for frame in frames)
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def _read_json(response: "requests.Response", largest: int) -> object:

@@ -56,41 +56,34 @@ def compose(mail: Mail, *, sent_at: datetime) -> bytes:
         raise Permanent(f"The mail {mail.key} cannot be written as a message ({type(exc).__name__}).") from exc
 
 
-def _headers(mail: Mail) -> Iterator[tuple[str, Any]]:
-    yield "From", _address("From", mail.from_name, mail.from_email)
-    yield "To", _address("To", mail.to_name, mail.to_email)
-    if mail.reply_to:
-        yield "Reply-To", _address("Reply-To", None, mail.reply_to)
-    yield "Subject", _checked("Subject", mail.subject)
-    yield "Message-ID", _exact("Message-ID", f"<cartwheel.{mail.key}@{_ascii_domain('From', mail.from_email)}>")
+def own_headers(mail: Mail) -> Iterator[tuple[str, str]]:
+    """Yield the headers that are ours alone, checked: the way out, and what leads from a bounce or a reply to the delivery.
+
+    Raises:
+        Permanent: one of them would be too long, not ASCII, or more than one header.
+    """
     yield "X-Cartwheel-Delivery", _exact("X-Cartwheel-Delivery", mail.key)
     yield "X-Cartwheel-Flow", _exact("X-Cartwheel-Flow", mail.flow_step)
     if mail.unsubscribe_url:
         if not re.fullmatch(r"https?://[^\s<>]+", mail.unsubscribe_url):
             raise Permanent("The unsubscribe link is not an http or https address.")
-        yield "List-Unsubscribe", _exact("List-Unsubscribe", f"<{mail.unsubscribe_url}>")
+        ways = f"<{mail.unsubscribe_url}>"
+        if mail.unsubscribe_to:
+            ways += f", <mailto:{mail.unsubscribe_to}?subject=unsubscribe>"
+        yield "List-Unsubscribe", _exact("List-Unsubscribe", ways)
         yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
     flow, _, step = mail.flow_step.partition("/")
     # Gmail's Postmaster Tools count complaints by the fields before the last, which names the sender.
     yield "Feedback-ID", _exact("Feedback-ID", f"{flow}:{mail.shop_key}:{step or flow}:cartwheel")
 
 
-def _checked(name: str, value: str) -> str:
-    """Return the value; EmailMessage of Python 3.11.7 decodes an encoded line break in a Subject into a real header."""
-    if _FORBIDDEN.search(value):
-        raise Permanent(f"The header {name} holds a line break, NUL or an encoded word.")
-    return value
+def mailbox(name: str, shown: str | None, email: str) -> Address:
+    """Return the address; commas and semicolons leave the name, because some providers take them for separators.
 
-
-def _exact(name: str, value: str) -> str:
-    if not value.isascii() or len(value) > _HEADER_LIMIT:
-        raise Permanent(f"The header {name} is too long or not plain ASCII.")
-    return _checked(name, value)
-
-
-def _address(name: str, shown: str | None, email: str) -> Address:
-    """Return the address; commas and semicolons leave the name, because some providers take them for separators."""
-    shown = re.sub(r"[;,]", " ", _checked(name, shown or ""))
+    Raises:
+        Permanent: it cannot be mailed.
+    """
+    shown = re.sub(r"[;,]", " ", checked(name, shown or ""))
     local = _exact(name, email.rpartition("@")[0])
     try:
         return Address(" ".join(shown.split())[:NAME_LIMIT].rstrip(), addr_spec=f"{local}@{_ascii_domain(name, email)}")
@@ -98,8 +91,35 @@ def _address(name: str, shown: str | None, email: str) -> Address:
         raise Permanent(f"The address of the header {name} cannot be mailed.") from exc
 
 
+def checked(name: str, value: str) -> str:
+    """Return a header's value; EmailMessage of Python 3.11.7 decodes an encoded line break in a Subject into a real header.
+
+    Raises:
+        Permanent: it would be more than one header.
+    """
+    if _FORBIDDEN.search(value):
+        raise Permanent(f"The header {name} holds a line break, NUL or an encoded word.")
+    return value
+
+
+def _headers(mail: Mail) -> Iterator[tuple[str, Any]]:
+    yield "From", mailbox("From", mail.from_name, mail.from_email)
+    yield "To", mailbox("To", mail.to_name, mail.to_email)
+    if mail.reply_to:
+        yield "Reply-To", mailbox("Reply-To", None, mail.reply_to)
+    yield "Subject", checked("Subject", mail.subject)
+    yield "Message-ID", _exact("Message-ID", f"<cartwheel.{mail.key}@{_ascii_domain('From', mail.from_email)}>")
+    yield from own_headers(mail)
+
+
+def _exact(name: str, value: str) -> str:
+    if not value.isascii() or len(value) > _HEADER_LIMIT:
+        raise Permanent(f"The header {name} is too long or not plain ASCII.")
+    return checked(name, value)
+
+
 def _ascii_domain(name: str, email: str) -> str:
-    domain = _checked(name, email.rpartition("@")[2])
+    domain = checked(name, email.rpartition("@")[2])
     try:
         return domain.encode("idna").decode("ascii")
     except UnicodeError as exc:

@@ -8,7 +8,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app import clock
-from app.config import settings
 from app.db import sessions
 from app.domain.errors import AdapterError
 from app.domain.ports import MailTransport
@@ -16,9 +15,9 @@ from app.log import get_logger
 from app.models import Erasure, claims
 from app.queues import QueueName, ring
 from app.services import erasing, retention
-from integrations import make_transport
 from jobs import access, connecting, consent, doubts, facts, reconcile, replays, tags
 from jobs import drain as draining
+from jobs.way_out import open_transport
 
 log = get_logger()
 
@@ -27,7 +26,7 @@ def drain() -> None:
     """Connect shops, carry erasures and replays on, ask shops what changed, throw away what is over: an RQ job."""
     until = time.monotonic() + draining.BUDGET
     connecting.drain(until)
-    transport = make_transport(settings().mail_transport, outbox_dir=settings().outbox_dir, now=_now)
+    transport = open_transport(_now)
     work = draining.Work(
         queue=QueueName.HOUSEKEEPING, model=Erasure, do=_advance, batch=1, before=lambda: forget_mails(transport)
     )

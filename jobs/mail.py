@@ -1,36 +1,35 @@
 """The mail drain: lease, prepare, ask all gates once more, hand over, record (house-style 3.8).
 
 No transaction is open across a call to anybody. A crash before `sending` costs a lease; one in it ends as `unknown`, or as
-what the transport can prove.
+what the transport can prove. While a batch is handed over by threads, the next one is prepared.
 """
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from random import SystemRandom
 
 from app import clock
 from app.config import settings
 from app.db import sessions
-from app.domain.backoff import MAIL_WAITS, backoff
-from app.domain.errors import Ambiguous, NotAllowed, Permanent, Transient
 from app.domain.outcomes import Again, Failed, Outcome, Sent, Unknown
-from app.domain.ports import Mail, MailTransport
-from app.log import fault, get_logger
+from app.domain.ports import MailTransport
+from app.log import get_logger
 from app.models import Delivery, claims
 from app.queues import QueueName, ring
-from app.services import ledger
-from integrations import make_transport
+from app.services import ledger, meter, pauses
 from jobs.drain import BUDGET
+from jobs.flight import Flight, Landed
 from jobs.prepare import Ready, prepare
+from jobs.way_out import open_transport
 
-BATCH = 20  # mails between the claim and the record: as many are `unknown` after a crash where the provider cannot be asked
-NOT_ALLOWED_WAIT = timedelta(minutes=15)  # a refused key is mended by a person, not by trying
+BATCH = 100  # mails between the claim and the record: as many may be `unknown` after a crash, until events settle them
+OVER_RATE = Again("The shop sends as fast as it may.", timedelta(seconds=1), is_counted=False)
+PROBING = Again("One mail goes first, to see whether the way out is open again.", timedelta(seconds=5), is_counted=False)
 
 _POISON = Failed(f"{claims.MOST_DEATHS} processes died while working on it.")
 
 log = get_logger()
-_rng = SystemRandom()
 
 
 class Stamp:
@@ -46,34 +45,22 @@ class Stamp:
 def drain() -> None:
     """Work off the mails that are due; RQ calls it by name."""
     stamp = Stamp()
-    transport = make_transport(settings().mail_transport, outbox_dir=settings().outbox_dir, now=stamp.read)
-    settle_stuck(transport)
-    started = time.monotonic()
-    while time.monotonic() - started < BUDGET:
-        if not send_batch(transport, stamp):
-            return
-    ring(QueueName.MAIL)
+    transport = open_transport(stamp.read)
+    try:
+        settle_stuck(transport)
+        is_all_done = _send_due(transport, stamp)
+    finally:
+        transport.close()
+    if not is_all_done:
+        ring(QueueName.MAIL)
 
 
 def send_batch(transport: MailTransport, stamp: Stamp) -> int:
-    """Work one batch and return how many mails it took."""
-    with sessions().begin() as session:
-        stamp.now = clock.now(session)
-        taken = claims.claim(session, Delivery, limit=BATCH, lease=_lease(), now=stamp.now)
-        poison = [d for d in taken if d.deaths >= claims.MOST_DEATHS]
-        for delivery in poison:
-            ledger.record(session, delivery, _POISON, now=stamp.now)
-    ready, undone = prepare([d for d in taken if d not in poison])
-    for delivery, outcome in undone:
-        _record(delivery, outcome)
-    # Half a lease is kept for the last hand-over: what is begun later might be settled by another worker meanwhile.
-    latest_start = time.monotonic() + _lease().total_seconds() / 2
-    for going in _claim(ready):
-        if time.monotonic() < latest_start:
-            _record(going.delivery, hand_over(transport, going.mail, going.delivery.attempts))
-        else:
-            _record(going.delivery, Again("Those before it took too long; it was not begun.", timedelta(0)))
-    return len(taken)
+    """Work one batch to its end and return how many mails it took."""
+    found, taken = _lease_some(stamp)
+    with _threads() as pool:
+        _land(_take_off(pool, transport, _prepared(taken)))
+    return found
 
 
 def settle_stuck(transport: MailTransport) -> None:
@@ -87,29 +74,83 @@ def settle_stuck(transport: MailTransport) -> None:
             not_gone = Again("The process that handed it over died; the mail had not gone out.", timedelta(0))
             outcome = Sent("found") if was_sent else _POISON if delivery.deaths >= claims.MOST_DEATHS else not_gone
         log.warning("mail.settled", delivery_id=delivery.id, shop_id=delivery.shop_id, outcome=type(outcome).__name__)
-        _record(delivery, outcome)
+        _record([(delivery, outcome)])
 
 
-def hand_over(transport: MailTransport, mail: Mail, attempt: int) -> Outcome:
-    """Give one mail to the transport and say what became of it; an error that nobody foresaw counts as perhaps sent."""
-    try:
-        return Sent(transport.send(mail))
-    except Permanent as exc:
-        return Failed(str(exc))
-    except NotAllowed as exc:
-        return Again(str(exc), NOT_ALLOWED_WAIT)
-    except Transient as exc:
-        wait = backoff(attempt, MAIL_WAITS, _rng, at_least=exc.retry_after)
-        return Again(str(exc), wait) if wait else Failed(str(exc))
-    except Ambiguous as exc:
-        return Unknown(str(exc))
-    except Exception as exc:  # noqa: BLE001  (a fault of an adapter may come after the bytes left)
-        fault("mail.transport_broke", exc, delivery_id=mail.key)
-        return Unknown(f"The transport broke ({type(exc).__name__}).")
+def _send_due(transport: MailTransport, stamp: Stamp) -> bool:
+    """Send until nothing is due (True) or the time is up (False)."""
+    started = time.monotonic()
+    flight: Flight | None = None
+    with _threads() as pool:
+        while True:
+            is_over = time.monotonic() - started > BUDGET
+            found, taken = (0, []) if is_over else _lease_some(stamp)
+            ready = _prepared(taken)
+            if flight:
+                _land(flight)
+            if not found:
+                return not is_over
+            flight = _take_off(pool, transport, ready)
+
+
+def _lease_some(stamp: Stamp) -> tuple[int, list[Delivery]]:
+    """Lease mails that are due, and return how many there were and which may go now.
+
+    Those of a paused shop stay where they are; those over a shop's rate go back.
+    """
+    with sessions().begin() as session:
+        stamp.now = now = clock.now(session)
+        held = pauses.held(session, now)
+        if held.is_all_closed:
+            return 0, []
+        only = Delivery.shop_id.not_in(held.closed) if held.closed else None
+        limit = 1 if held.is_all_probed else BATCH
+        taken = claims.claim(session, Delivery, limit=limit, lease=_lease(), now=now, only=only)
+        poison = [d for d in taken if d.deaths >= claims.MOST_DEATHS]
+        probed = [d for n, d in enumerate(taken) if d.shop_id in held.probed & {p.shop_id for p in taken[:n]}]
+        back = {d.id: PROBING for d in probed}
+        back |= {d.id: OVER_RATE for d in meter.too_many(session, taken, settings().mail_shop_rate, now=now)}
+        ends: list[Landed] = [(d, _POISON) for d in poison]
+        ends += [(d, back[d.id]) for d in taken if d.id in back and d not in poison]
+        ledger.record(session, ends, now=now)
+        ended = {d.id for d, _ in ends}
+        return len(taken), [d for d in taken if d.id not in ended]
+
+
+def _prepared(taken: Sequence[Delivery]) -> list[Ready]:
+    ready, undone = prepare(taken)
+    _record(undone)
+    return ready
+
+
+def _take_off(pool: ThreadPoolExecutor, transport: MailTransport, ready: Sequence[Ready]) -> Flight:
+    going = _claim(ready)
+    # Half a lease is kept for the last hand-over: what is begun later might be settled by another worker meanwhile.
+    return Flight(pool, transport, going, time.monotonic() + _lease().total_seconds() / 2)
+
+
+def _land(flight: Flight) -> None:
+    """Record what became of the mails, as they land, and hold back what would meet the same refusal."""
+    went: set[int] = set()
+    for landed in flight.landed():
+        _record(landed)
+        went |= {d.shop_id for d, outcome in landed if isinstance(outcome, Sent)}
+    if not (went or flight.shut):
+        return
+    with sessions().begin() as session:
+        now = clock.now(session)
+        pauses.end(session, went - flight.shut.keys() | ({0} - flight.shut.keys() if went else set()))
+        for shut in flight.shut.values():
+            outcome = shut.outcome
+            wait = None if outcome.is_counted else outcome.wait
+            pauses.begin(session, shut.shop_id, outcome.reason, is_refusal=outcome.is_refusal, now=now, at_least=wait)
+            log.warning("mail.paused", shop_id=shut.shop_id, is_refusal=outcome.is_refusal)
 
 
 def _claim(ready: Sequence[Ready]) -> list[Ready]:
     """Claim rendered mails for sending; when another worker took one of them, the others are claimed one by one."""
+    if not ready:
+        return []
     try:
         with sessions().begin() as session:
             now = clock.now(session)
@@ -122,15 +163,26 @@ def _claim(ready: Sequence[Ready]) -> list[Ready]:
     return [r for r in ready if r.delivery.id in ids]
 
 
-def _record(delivery: Delivery, outcome: Outcome) -> None:
+def _record(landed: Sequence[Landed]) -> None:
+    """Write down what became of mails; one that another worker settled meanwhile keeps what that one wrote."""
+    if not landed:
+        return
     try:
         with sessions().begin() as session:
-            ledger.record(session, delivery, outcome, now=clock.now(session))
+            ledger.record(session, landed, now=clock.now(session))
     except claims.FenceLost:
-        # Our lease ran out and another worker settled it: what it wrote came after us and stays.
-        log.warning("mail.fence_lost", delivery_id=delivery.id, shop_id=delivery.shop_id)
+        if len(landed) > 1:
+            for one in landed:
+                _record([one])
+        else:
+            log.warning("mail.fence_lost", delivery_id=landed[0][0].id, shop_id=landed[0][0].shop_id)
         return
-    log.info("mail.recorded", delivery_id=delivery.id, shop_id=delivery.shop_id, outcome=type(outcome).__name__)
+    for delivery, outcome in landed:
+        log.info("mail.recorded", delivery_id=delivery.id, shop_id=delivery.shop_id, outcome=type(outcome).__name__)
+
+
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(settings().mail_threads, thread_name_prefix="mail")
 
 
 def _lease() -> timedelta:

@@ -13,6 +13,7 @@ from app.config import settings
 from app.db import sessions
 from app.domain.backoff import MAIL_WAITS, backoff
 from app.domain.errors import Ambiguous, CartwheelError, NotAllowed, Permanent, Transient
+from app.domain.inbound import Purpose, address
 from app.domain.mailing import Rendered
 from app.domain.outcomes import Again, Failed, Outcome
 from app.domain.people import greeting_name
@@ -150,6 +151,7 @@ def _render(draft: Draft) -> Ready | Outcome:
 
 def _mail(draft: Draft, rendered: Rendered, unsubscribe_url: str | None) -> Mail:
     delivery, sender = draft.delivery, draft.content.sender
+    ways = {p: address(p, delivery.token, d) for p in Purpose} if (d := settings().inbound_domain) else {}
     return Mail(
         key=str(delivery.id),
         shop_key=str(draft.shop.id),
@@ -158,9 +160,11 @@ def _mail(draft: Draft, rendered: Rendered, unsubscribe_url: str | None) -> Mail
         from_name=sender.name,
         to_email=delivery.recipient or "",
         to_name=greeting_name(draft.content.first_name),
-        reply_to=sender.reply_to,
+        reply_to=sender.reply_to or ways.get(Purpose.REPLY),
         subject=rendered.subject,
         html=rendered.html,
         text=rendered.text,
         unsubscribe_url=unsubscribe_url,
+        unsubscribe_to=ways.get(Purpose.UNSUBSCRIBE),
+        return_path=ways.get(Purpose.BOUNCE),
     )

@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from types import FrameType
 from typing import Any
 
@@ -29,7 +30,7 @@ from app.models import (
     claims,
 )
 from app.queues import QueueName, ring
-from app.services import account, ledger, opt_in, retention, tokens, watch
+from app.services import account, ledger, opt_in, pauses, retention, tokens, watch
 
 TICK = 1.0  # seconds
 
@@ -42,11 +43,20 @@ class Rule:
     is_due: Callable[[Session, Any], bool]
 
 
+def is_mail_due(session: Session, now: datetime) -> bool:
+    """Say whether a mail is due that may go: not one of a shop whose sending is paused."""
+    held = pauses.held(session, now)
+    if held.is_all_closed:
+        return False
+    only = Delivery.shop_id.not_in(held.closed) if held.closed else None
+    return claims.is_anything_due(session, Delivery, now, only)
+
+
 # All periodic work there is.
 RULES = (
     Rule(QueueName.INBOX, lambda session, now: claims.is_anything_due(session, Webhook, now)),
     Rule(QueueName.STEPS, lambda session, now: claims.is_anything_due(session, ScheduledStep, now)),
-    Rule(QueueName.MAIL, lambda session, now: claims.is_anything_due(session, Delivery, now)),
+    Rule(QueueName.MAIL, is_mail_due),
     Rule(QueueName.MAIL, lambda session, _now: ledger.is_any_stuck(session)),
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Erasure, now)),
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Replay, now)),

@@ -89,6 +89,8 @@ class Mail:
     html: str
     text: str
     unsubscribe_url: str | None
+    unsubscribe_to: str | None = None  # an address that unsubscribes whoever writes to it
+    return_path: str | None = None  # where servers report a bounce to; carries the delivery's token
 
 
 class Headers(Protocol):
@@ -204,7 +206,7 @@ class Source(Protocol):
 
 
 class MailTransport(Protocol):
-    """A way out for mail."""
+    """A way out for mail; several threads send through it at once."""
 
     def send(self, mail: Mail) -> str:
         """Hand the mail over and return the provider's id for it.
@@ -222,3 +224,6 @@ class MailTransport(Protocol):
         Raises:
             Transient: it could not be dropped now.
         """
+
+    def close(self) -> None:
+        """End the connections that are kept open; the next mail opens new ones."""

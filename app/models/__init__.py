@@ -20,6 +20,7 @@ from app.models.message import BrandKit, TestMail
 from app.models.permission import ConsentWrite, MailRules, OptIn, OptInState, Preference
 from app.models.privacy import Erasure, ErasureKind, Export, ExportKind, Forgotten
 from app.models.replay import Replay, ReplayState
+from app.models.sending import Meter, Pause
 from app.models.shop import Shop, ShopState, ShopToken, TokenKind
 from app.models.staff import AuditRow, DemoClock, Heartbeat, Role, SignInLink, Staff
 from app.models.tracking import Attribution, DailyStat, Engagement, EngagementKind, Link
@@ -64,11 +65,13 @@ __all__ = [
     "Heartbeat",
     "Link",
     "MailRules",
+    "Meter",
     "OAuthState",
     "OptIn",
     "OptInState",
     "Order",
     "OrderLine",
+    "Pause",
     "Phase",
     "Preference",
     "Product",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, true, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -23,16 +23,27 @@ class FenceLost(CartwheelError):
     """Another worker has taken these rows since: nothing of this transaction may stay."""
 
 
-def claim(session: Session, model: type[T], *, limit: int, lease: timedelta, now: datetime) -> list[T]:
+def claim(
+    session: Session,
+    model: type[T],
+    *,
+    limit: int,
+    lease: timedelta,
+    now: datetime,
+    only: ColumnElement[bool] | None = None,
+) -> list[T]:
     """Lease up to `limit` due rows, oldest first. While other shops wait, one shop gets at most a quarter (reliability 2.7).
+
+    `only` leaves the others to somebody else.
 
     A row whose lease ran out is taken alone: its process died, and if the row is the cause, it must not take others along.
     """
-    lost = select(model.shop_id, model.id).where(model.state == "pending", model.lease_until < func.now())
+    only = true() if only is None else only
+    lost = select(model.shop_id, model.id).where(model.state == "pending", model.lease_until < func.now(), only)
     orphans = session.execute(lost.order_by(model.lease_until).limit(1).with_for_update(skip_locked=True)).all()
     if orphans:
         return _lease(session, model, [_key(orphans[0])], lease, died=True)
-    keys = _fair(session, model, limit, now)
+    keys = _fair(session, model, limit, now, only)
     return _lease(session, model, keys, lease, died=False) if keys else []
 
 
@@ -66,13 +77,37 @@ def finish(session: Session, model: type[T], rows: Sequence[T], values: dict[str
         raise FenceLost(f"{len(rows) - result.rowcount} of {len(rows)} rows were taken by another worker.")
 
 
-def _fair(session: Session, model: type[T], limit: int, now: datetime) -> list[Key]:
-    front = _due(session, model, limit, now)
+def finish_each(session: Session, model: type[T], rows: Sequence[dict[str, Any]]) -> None:
+    """Write the end of claimed rows, to each its own values, all or none.
+
+    Args:
+        session: the caller's transaction.
+        model: the table.
+        rows: the same columns in each: `shop_id`, `id`, the `fence` of our claim, and what is written.
+
+    Raises:
+        FenceLost: one of them was taken by somebody else since our claim.
+    """
+    told = as_table(model, rows)
+    values = {name: told.c[name] for name in rows[0] if name not in {"shop_id", "id", "fence"}}
+    result = session.execute(
+        update(model)
+        .where(model.shop_id == told.c.shop_id, model.id == told.c.id, model.fence == told.c.fence)
+        .values({"lease_until": None, **values})
+        .execution_options(synchronize_session=False)
+    )
+    assert isinstance(result, CursorResult)  # noqa: S101  (for the type checker: an UPDATE has a row count)
+    if result.rowcount != len(rows):
+        raise FenceLost(f"{len(rows) - result.rowcount} of {len(rows)} rows were taken by another worker.")
+
+
+def _fair(session: Session, model: type[T], limit: int, now: datetime, only: ColumnElement[bool]) -> list[Key]:
+    front = _due(session, model, limit, now, only)
     if len(front) < limit:
         return front
     share = max(1, limit // 4)
     greedy = [shop for shop, count in Counter(shop for shop, _ in front).items() if count > share]
-    others = _due(session, model, limit, now, model.shop_id.not_in(greedy)) if greedy else []
+    others = _due(session, model, limit, now, only & model.shop_id.not_in(greedy)) if greedy else []
     kept: list[Key] = []
     taken: Counter[int] = Counter()
     for key in front:
@@ -83,15 +118,15 @@ def _fair(session: Session, model: type[T], limit: int, now: datetime) -> list[K
     return picked + [k for k in front if k not in set(picked)][: limit - len(picked)]
 
 
-def _due(session: Session, model: type[T], limit: int, now: datetime, extra: ColumnElement[bool] | None = None) -> list[Key]:
+def _due(session: Session, model: type[T], limit: int, now: datetime, only: ColumnElement[bool]) -> list[Key]:
     query = (
         select(model.shop_id, model.id)
-        .where(model.state == "pending", model.due_at <= now, model.lease_until.is_(None))
+        .where(model.state == "pending", model.due_at <= now, model.lease_until.is_(None), only)
         .order_by(model.due_at, model.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return [_key(row) for row in session.execute(query if extra is None else query.where(extra))]
+    return [_key(row) for row in session.execute(query)]
 
 
 def _lease(session: Session, model: type[T], keys: list[Key], lease: timedelta, *, died: bool) -> list[T]:
@@ -115,9 +150,9 @@ def _key(row: Any) -> Key:
     return row.shop_id, row.id
 
 
-def is_anything_due(session: Session, model: type[T], now: datetime) -> bool:
+def is_anything_due(session: Session, model: type[T], now: datetime, only: ColumnElement[bool] | None = None) -> bool:
     """Say whether a claim would find a row."""
-    pending = select(model.id).where(model.state == "pending")
+    pending = select(model.id).where(model.state == "pending", true() if only is None else only)
     waiting = pending.where(model.due_at <= now, model.lease_until.is_(None))
     # Two questions, because each has its index and one with "or" in it would have none; one statement, for the way there.
     return bool(session.scalar(select(waiting.exists() | pending.where(model.lease_until < func.now()).exists())))

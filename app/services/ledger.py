@@ -95,7 +95,7 @@ def skip(session: Session, delivery: Delivery, refusal: Refusal, *, now: datetim
         _put_off(session, delivery, refusal.reason, refusal.until, now=now)
         return
     if refusal.is_hold:
-        record(session, delivery, Again(refusal.reason, HOLD), now=now)
+        record(session, [(delivery, Again(refusal.reason, HOLD))], now=now)
         return
     claims.finish(session, Delivery, [delivery], {"state": DeliveryState.SKIPPED, "reason": refusal.reason})
     if refusal.is_exit:
@@ -121,23 +121,40 @@ def _put_off(session: Session, delivery: Delivery, reason: str, until: datetime,
     )
 
 
-def record(session: Session, delivery: Delivery, outcome: Outcome, *, now: datetime) -> None:
-    """Write what became of a hand-over, or of the try to make it.
+def record(session: Session, landed: Sequence[tuple[Delivery, Outcome]], *, now: datetime) -> None:
+    """Write what became of hand-overs, or of the tries to make them: all in one statement, or none.
 
     Raises:
-        FenceLost: another worker took the mail.
+        FenceLost: another worker took one of the mails.
     """
-    values: dict[str, Any]
+    if landed:
+        rows = [{"shop_id": d.shop_id, "id": d.id, "fence": d.fence, **_written(d, outcome, now)} for d, outcome in landed]
+        claims.finish_each(session, Delivery, rows)
+
+
+def _written(delivery: Delivery, outcome: Outcome, now: datetime) -> dict[str, Any]:
+    """Return what an outcome writes; every outcome the same columns."""
+    values: dict[str, Any] = {
+        "provider_id": delivery.provider_id, "sent_at": delivery.sent_at, "due_at": delivery.due_at,
+        "attempts": delivery.attempts,
+    }  # fmt: skip
     match outcome:
         case Sent(provider_id=provider_id):
-            values = {"state": DeliveryState.SENT, "provider_id": provider_id, "sent_at": now, "reason": None, "error": None}
+            values |= {
+                "state": DeliveryState.SENT,
+                "provider_id": provider_id,
+                "sent_at": now,
+                "reason": None,
+                "error": None,
+            }
         case Failed(reason=reason):
-            values = {"state": DeliveryState.FAILED, "reason": reason, "error": reason}
+            values |= {"state": DeliveryState.FAILED, "reason": reason, "error": reason}
         case Unknown(reason=reason):
-            values = {"state": DeliveryState.UNKNOWN, "reason": reason, "error": reason}
-        case Again(reason=reason, wait=wait):
-            values = {"state": DeliveryState.PENDING, "due_at": now + wait, "reason": reason, "error": reason}
-    claims.finish(session, Delivery, [delivery], values)
+            values |= {"state": DeliveryState.UNKNOWN, "reason": reason, "error": reason}
+        case Again(reason=reason, wait=wait, is_counted=is_counted):
+            values |= {"state": DeliveryState.PENDING, "due_at": now + wait, "reason": reason, "error": reason}
+            values["attempts"] -= int(not is_counted)
+    return values
 
 
 def keep_coupon(session: Session, coupon: Coupon, external_id: str) -> None:

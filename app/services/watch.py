@@ -6,6 +6,8 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.services import pauses
+
 SCHEDULER_SILENCE = timedelta(seconds=15)  # it beats every second
 _TABLES = {"webhooks": "inbox", "scheduled_steps": "steps", "deliveries": "mail"}
 _MOST = 10_000  # counting stops here: a number on a dashboard must not read a million rows
@@ -54,6 +56,10 @@ def silence(session: Session, process: str) -> timedelta | None:
 def complaints(session: Session) -> list[str]:
     """Say what is wrong, in words for the person on duty; nothing when all is well."""
     silent = silence(session, "scheduler")
+    said = []
     if silent is None or silent > SCHEDULER_SILENCE:
-        return ["The scheduler gives no sign of life: waits do not end. Start it: cartwheel scheduler"]
-    return []
+        said.append("The scheduler gives no sign of life: waits do not end. Start it: cartwheel scheduler")
+    for pause in pauses.of(session):
+        whose = f"of shop {pause.shop_id}" if pause.shop_id else "of every shop"
+        said.append(f"The mail {whose} is paused since {pause.since:%Y-%m-%d %H:%M} UTC: {pause.reason}")
+    return said

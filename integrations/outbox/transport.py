@@ -63,6 +63,9 @@ class OutboxTransport:
         except OSError as exc:
             raise Transient(f"The outbox cannot be written to ({os.strerror(exc.errno or 0)}).") from exc
 
+    def close(self) -> None:
+        """Do nothing: no file stays open."""
+
     def _path(self, key: str) -> Path:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", key):
             raise Permanent("The mail's key cannot be a file name.")

@@ -12,7 +12,7 @@ import jobs.mail
 import jobs.runner
 from app import clock
 from app.config import settings
-from app.domain.errors import Ambiguous, NotAllowed, Permanent, Transient
+from app.domain.errors import Ambiguous, NotAllowed, Permanent, Reach, Transient
 from app.services import unsubscribe
 from integrations import PLATFORMS
 from tests import builders
@@ -137,7 +137,6 @@ def unsubscribe_link(session, email: str) -> str:
     [
         (Permanent("no such address"), "failed"),
         (Transient("busy", timedelta(minutes=3)), "pending"),
-        (NotAllowed("the key was refused"), "pending"),
         (Ambiguous("the answer was lost"), "unknown"),
         (RuntimeError("a bug of the adapter"), "unknown"),
     ],
@@ -149,6 +148,77 @@ def test_each_outcome_ends_in_its_state_and_is_tried_once(due, fault, state):
     send_all(transport)
 
     assert (len(transport.sent), states(house)) == (PEOPLE, {state: PEOPLE})
+
+
+def test_refused_key_pauses_all_mail_and_one_mail_finds_out_that_it_is_mended(due):
+    """I16: 401 costs no mail its tries; after the pause one mail goes first, and then all others."""
+    house, _, _ = due
+    refusing = Transport(NotAllowed("the key was refused"))
+    send_all(refusing)
+    tried = len(refusing.sent)
+    send_all(refusing)
+    with house() as session:
+        attempts = session.scalars(text("SELECT DISTINCT attempts FROM deliveries")).all()
+        pause = session.execute(text("SELECT shop_id, reason, is_refusal FROM pauses")).one()
+    builders.skip_clock(house, timedelta(minutes=16))
+    jobs.mail.send_batch(probe := Transport(), jobs.mail.Stamp())
+
+    assert 0 < tried == len(refusing.sent) <= settings().mail_threads
+    assert (attempts, tuple(pause)) == ([0], (0, "the key was refused", True))
+    assert (len(probe.sent), paused(house)) == (1, [])
+    send_all(rest := Transport())
+    assert (len(rest.sent), states(house)) == (PEOPLE - 1, {"sent": PEOPLE})
+
+
+def test_refusal_of_one_shop_pauses_that_shop_alone(due):
+    house, shop_id, _ = due
+    send_all(Transport(NotAllowed("its domain is not verified", reach=Reach.SHOP)))
+
+    assert paused(house) == [shop_id]
+
+
+def test_mails_that_waited_too_long_for_a_key_are_stale_and_no_flood(due):
+    """I8: the outage outlived the reminder's six hours."""
+    house, _, _ = due
+    send_all(Transport(NotAllowed("the key was refused")))
+    builders.skip_clock(house, timedelta(hours=7))
+    send_all(transport := Transport())
+
+    assert transport.sent == []
+    assert {(state, reason) for _, state, reason in builders.ledger(house)} == {("skipped", "stale")}
+
+
+def test_outage_pauses_after_a_few_tries_and_rate_limits_cost_no_try(due):
+    house, _, _ = due
+    send_all(away := Transport(Transient("not reached", reach=Reach.ALL)))
+    with house() as session:
+        first_wait = session.scalar(text("SELECT retry_at - since FROM pauses"))
+    builders.skip_clock(house, timedelta(seconds=6))
+    limited = Transport(Transient("slower", timedelta(seconds=90), reach=Reach.ALL, is_rate=True))
+    jobs.mail.send_batch(limited, jobs.mail.Stamp())
+    with house() as session:
+        wait = session.scalar(text("SELECT retry_at - now() FROM pauses"))
+        tried = session.scalar(text("SELECT sum(attempts) FROM deliveries"))
+
+    assert 3 <= len(away.sent) <= 3 + settings().mail_threads
+    assert (first_wait, len(limited.sent), tried) == (timedelta(seconds=5), 1, len(away.sent))
+    assert wait > timedelta(seconds=60)
+
+
+def test_shop_sends_no_faster_than_its_rate(due, monkeypatch):
+    house, _, _ = due
+    monkeypatch.setenv("CARTWHEEL_MAIL_SHOP_RATE", "10")
+    settings.cache_clear()
+    send_all(transport := Transport())
+    with house() as session:
+        attempts = session.scalars(text("SELECT DISTINCT attempts FROM deliveries WHERE state = 'pending'")).all()
+
+    assert (len(transport.sent), attempts) == (10, [0])
+
+
+def paused(house) -> list[int]:
+    with house() as session:
+        return list(session.scalars(text("SELECT shop_id FROM pauses")))
 
 
 def test_transient_is_sent_later_by_the_same_row(due):

@@ -1,0 +1,1 @@
+"""SendGrid: mails out over its API, receipts and replies in."""
