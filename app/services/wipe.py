@@ -14,6 +14,7 @@ from app.models import (
     Checkout,
     ConsentRow,
     ConsentWrite,
+    Cursor,
     Customer,
     CustomerIdentity,
     Delivery,
@@ -128,6 +129,17 @@ def rows_of(session: Session, shop_id: int, subject: Subject, *, now: datetime) 
     nothing = {"checkout_token": None, "cart_token": None, "email_hash": None}
     _set(session, PurchaseMark, PurchaseMark.shop_id == shop_id, or_(*marks), **nothing)
     _customers(session, shop_id, ids, now)
+    _cursors(session, shop_id, subject.traces)
+
+
+def _cursors(session: Session, shop_id: int, traces: Traces) -> None:
+    """Begin a reading again whose place is behind the person: Shopify's places hold the id that was read last."""
+    under_way = session.scalars(select(Cursor).where(Cursor.shop_id == shop_id, Cursor.page.is_not(None)))
+    for cursor in under_way:
+        if traces.are_in((cursor.page or "").encode()):
+            cursor.page, cursor.since, cursor.began_at, cursor.lease_until = None, None, None, None
+            cursor.fence += 1
+    session.flush()
 
 
 def _audit(session: Session, shop_id: int, subject: Subject) -> None:

@@ -1,20 +1,30 @@
 """Shops are asked what changed: what webhooks lost is found, what they told is no second event, a killed run goes on."""
 
+import base64
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
+import jobs.housekeeping
+import jobs.inbox
 import jobs.reconcile
 from app import clock, config
+from app.cli import cli
+from app.demo import shopify_wares
 from app.demo.fakes import Fakes
 from app.domain.polling import Kind
 from app.services import edit_flow, reconcile
 from integrations.shopify.client import AdminClient
+from jobs import catch_up
 from tests import builders
+from tests.builders import order_body
+from tests.contract.test_erase import everything, hits
 from tests.contract.test_shopify_fake import Held, access
 from tests.shop_cast import connect, poll, pretend_shops, receive, rows, wait
 
@@ -40,7 +50,7 @@ def shop(house: sessionmaker[Session], fakes: Fakes) -> int:
     return connect(house, fakes)
 
 
-def cursor_of(maker: sessionmaker[Session], kind: Kind = Kind.ORDERS) -> dict[str, Any]:
+def cursor_of(maker: sessionmaker[Session], kind: str = Kind.ORDERS) -> dict[str, Any]:
     with maker() as session:
         return dict(session.execute(text("SELECT * FROM cursors WHERE kind = :k"), {"k": kind}).mappings().one())
 
@@ -210,3 +220,146 @@ def test_the_import_is_over_when_its_last_kind_is(house, fakes, held, shop):
         ("webhooks", None)
     ]
     assert rows(house, "SELECT import_wanted_at FROM shops") == [(None,)]
+
+
+def test_a_live_webhook_during_the_import_wins_where_it_is_newer(house, fakes, held, shop, monkeypatch):
+    """I3: an order changes while the page that shows its older state is under way; what is old is not written over it."""
+    order = fakes.shopify.place_order("alice@example.com")
+    held.take()
+    take_in = reconcile.take_in
+    newer = order_body(order.id, order.updated_at + timedelta(minutes=5), email="alice@example.com") | {"name": "#1001"}
+
+    def overtaken(session, cursor, run, page, **more):
+        if cursor.kind == Kind.ORDERS:
+            monkeypatch.setattr(reconcile, "take_in", take_in)
+            with house.begin() as live:
+                builders.store_webhook(live, shop, "orders/updated", newer | {"financial_status": "refunded"}, key="w1")
+            jobs.inbox.drain()
+        return take_in(session, cursor, run, page, **more)
+
+    monkeypatch.setattr(reconcile, "take_in", overtaken)
+    poll()
+
+    assert rows(house, "SELECT number, status, total_minor FROM orders") == [("#1001", "refunded", 4800)]
+    assert rows(house, "SELECT count(*) FROM events WHERE kind = 'order_updated'") == [(2,)]
+
+
+def test_an_import_starts_no_flow_over_what_is_older_than_three_days(house, fakes, held, shop):
+    """Old facts may stop a flow and not start one: nobody is mailed about a cart of last week."""
+    with house.begin() as session:
+        edit_flow.switch(session, shop, "abandoned_cart", on=True, actor="test", now=clock.now(session))
+    fakes.shopify.begin_checkout(email="old@example.com")
+    wait(house, fakes, timedelta(hours=73))
+    fakes.shopify.begin_checkout(email="new@example.com")
+    held.take()
+    poll()
+
+    assert rows(house, "SELECT c.email FROM enrollments e JOIN checkouts c ON c.token = e.episode") == [("new@example.com",)]
+
+
+def test_a_killed_command_is_gone_on_with_by_the_worker(house, fakes, held, shop, monkeypatch):
+    for number in range(9):
+        fakes.shopify.place_order(f"s{number}@example.com")
+    pages = []
+
+    def killed_at_the_second(cursor):
+        pages.append(cursor.done)
+        if len(pages) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        catch_up.reconcile_kind(shop, Kind.ORDERS, None, killed_at_the_second)
+    killed = cursor_of(house)["done"]
+    poll()
+
+    assert (killed, cursor_of(house)["done"]) == (8, 9)
+    assert rows(house, "SELECT count(*) FROM orders") == [(9,)]
+
+
+def test_what_the_counts_show_to_be_missing_is_looked_for_in_all_of_it(house, fakes, held, shop):
+    fakes.shopify.place_order("alice@example.com")
+    poll()
+    with house.begin() as session:  # as if it had never been told, and were older than the watermark
+        session.execute(text("DELETE FROM orders"))
+        session.execute(text("UPDATE cursors SET watermark = now() + interval '1 hour' WHERE kind = 'orders'"))
+    told = catch_up.reconcile_kind(shop, Kind.ORDERS, None, lambda _cursor: None)
+
+    assert (told.shop_says, told.we_hold, told.found, told.is_equal) == (1, 1, 1, True)
+
+
+def test_the_command_says_when_something_still_differs_or_cannot_be_read(house, fakes, held, shop):
+    """I16: exit code 3, and why."""
+    fakes.shopify.place_order("alice@example.com")
+    poll()
+    with house.begin() as session:
+        other = """INSERT INTO orders SELECT (json_populate_record(o, '{"id": 99, "external_id": "9"}')).* FROM orders o"""
+        session.execute(text(other.replace(":", "\\:")))
+    differs = CliRunner().invoke(cli, ["reconcile"])
+    fakes.shopify_api.faults.fail, fakes.shopify_api.faults.fail_status = 9, 402
+    unread = CliRunner().invoke(cli, ["reconcile", "--json"])
+
+    assert (differs.exit_code, unread.exit_code) == (3, 3)
+    assert "orders: the shop says 1, we hold 2" in differs.stdout
+    assert "frozen" in json.loads(unread.stdout.splitlines()[0])["error"]
+
+
+def test_a_shop_that_removed_us_is_not_asked_and_one_that_comes_back_is(house, fakes, held, shop):
+    """I7: uninstalled is uninstalled."""
+    poll()
+    with house.begin() as session:
+        session.execute(text("UPDATE shops SET state = 'uninstalled'"))
+        session.execute(text("UPDATE cursors SET due_at = now()"))
+    poll()
+    stopped = rows(house, "SELECT DISTINCT state FROM cursors")
+    fakes.shopify.place_order("alice@example.com")
+    connect(house, fakes)
+    poll()
+
+    assert stopped == [("stopped",)]
+    assert rows(house, "SELECT count(*) FROM orders") == [(1,)]
+
+
+def test_missing_subscriptions_are_shown_and_set_everything_due(house, fakes, held, shop, monkeypatch):
+    """I16: what a shop does not send is named, and asked for at once."""
+    poll()
+    monkeypatch.setattr(shopify_wares, "_SUBSCRIBED", shopify_wares._SUBSCRIBED[3:])
+    wait(house, fakes, timedelta(hours=1, seconds=1))
+    fakes.shopify.set_consent(fakes.shopify.begin_checkout(email="alice@example.com").email, "unsubscribed")
+    poll()
+
+    assert cursor_of(house, "webhooks")["error"] == "The shop does not send app/uninstalled, app/scopes_update, shop/update."
+    assert rows(house, "SELECT value FROM customer_identities WHERE kind = 'email'") == [("alice@example.com",)]
+
+
+def test_nothing_of_somebody_who_was_forgotten_comes_back_by_asking(house, fakes, held, shop):
+    """I12: the shop still lists her; the place where the reading stands may not name her either."""
+    cart = fakes.shopify.begin_checkout(email="alice@example.com", first_name="Alisanda")
+    fakes.shopify.place_order(cart)
+    poll()
+    account = rows(house, "SELECT value FROM customer_identities WHERE kind = 'id'")[0][0]
+    page = "100 " + base64.b64encode(json.dumps({"last_id": int(account)}).encode()).decode()
+    with house.begin() as session:
+        values = {"p": page}
+        session.execute(text("UPDATE cursors SET page = :p, began_at = now() WHERE kind IN ('customers', 'orders')"), values)
+    wait(house, fakes, timedelta(minutes=1))
+    body = {"shop_domain": fakes.shopify.catalogue.domain, "customer": {"id": int(account), "email": "alice@example.com"}}
+    with house.begin() as session:
+        builders.store_webhook(session, shop, "customers/redact", body | {"orders_to_redact": []}, key="r1")
+    builders.work_off()
+    pages = rows(house, "SELECT page FROM cursors WHERE page IS NOT NULL")
+    with house.begin() as session:
+        session.execute(text("UPDATE cursors SET watermark = NULL, due_at = now(), lease_until = NULL"))
+    jobs.housekeeping.drain()
+    poll()
+    after = everything(house)
+    personal = {
+        "email": "alice@example.com",
+        "name": "Alisanda",
+        "id": account,
+        "cart": cart.cart_token,
+        "token": cart.token,
+    }
+
+    assert pages == []
+    assert hits(after, personal) == set()
+    assert cursor_of(house)["done"] == 1
