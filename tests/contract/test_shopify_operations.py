@@ -190,3 +190,13 @@ def test_every_webhook_goes_through_the_one_door() -> None:
 
     assert paths == {"/webhooks/shopify"}
     assert MANIFEST["embedded"] is True
+
+
+def test_the_page_for_operators_lists_every_operation_with_its_scopes() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "shopify.md").read_text(encoding="utf-8")
+    rows = [
+        f"| `{name}` | {'query' if is_query(name) else 'mutation'} | {', '.join(f'`{s}`' for s in scopes) or 'none'} |"
+        for name, scopes in sorted(OPERATION_SCOPES.items())
+    ]
+
+    assert [row for row in rows if row not in page] == []
