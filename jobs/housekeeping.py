@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -14,7 +14,7 @@ from app.domain.ports import MailTransport
 from app.log import get_logger
 from app.models import Erasure, claims
 from app.queues import QueueName, ring
-from app.services import erasing, retention
+from app.services import erasing, proof, retention, signin
 from jobs import access, connecting, consent, doubts, facts, reconcile, replays, tags
 from jobs import drain as draining
 from jobs.way_out import open_transport
@@ -39,6 +39,7 @@ def drain() -> None:
         pass
     doubts.drain(until)
     reconcile.drain(until)
+    prove()
     with sessions().begin() as session:
         if failed := erasing.show_failures(session):
             log.error("housekeeping.erasures_failed", erasures=failed)
@@ -52,6 +53,19 @@ def drain() -> None:
         log.error("housekeeping.retention_failed", error_class=type(exc).__name__)
         with sessions().begin() as session:
             retention.mark_done(session)
+
+
+def prove() -> None:
+    """Once a day, ask the ledger whether the promises were kept, keep the answer, and be loud when not."""
+    with sessions().begin() as session:
+        if not proof.is_night(session):
+            return
+        until = signin.real_now(session)
+        made = proof.prove(session, since=until - timedelta(days=1), until=until)
+        proof.keep_night(session, made)
+    if not made.holds:
+        log.error("proof.broken", doubles=made.doubles.mails, after_purchase=made.after_purchase.mails,
+                  without_consent=made.without_consent.mails)  # fmt: skip
 
 
 def forget_mails(transport: MailTransport) -> None:

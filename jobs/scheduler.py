@@ -30,7 +30,7 @@ from app.models import (
     claims,
 )
 from app.queues import QueueName, ring
-from app.services import account, ledger, opt_in, pauses, retention, tokens, watch
+from app.services import account, ledger, opt_in, pauses, proof, retention, tokens, watch
 
 TICK = 1.0  # seconds
 
@@ -69,6 +69,7 @@ RULES = (
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, ConsentWrite, now)),
     Rule(QueueName.HOUSEKEEPING, opt_in.is_any_over),
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: retention.is_due(session)),  # once an hour
+    Rule(QueueName.HOUSEKEEPING, lambda session, _now: proof.is_night(session)),  # once a day
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: tokens.is_any_idle(session)),  # once a week for each quiet shop
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: account.are_facts_due(session)),  # after each install
 )

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app import models as m
 from app.domain import events as e
+from app.domain.money import to_decimal
 from app.models.bulk import one_of
 
 MOST_ROWS = 5_000  # of one table; a forecast of more says that it stopped
@@ -151,7 +152,7 @@ def _changes(watched: _Watched, old: RowMapping | None, new: RowMapping) -> Iter
     was: Mapping[Any, Any] = old or {}
     for field in watched.shown:
         if was.get(field) != new[field]:
-            yield Change(field, _text(was.get(field)), _text(new[field]))
+            yield Change(field.removesuffix("_minor"), _text(field, was), _text(field, new))
     for field in watched.hidden:
         if old is not None and was[field] != new[field]:
             yield Change(field, HIDDEN if was[field] else None, HIDDEN if new[field] else None)
@@ -186,7 +187,10 @@ def _name(watched: _Watched, row: RowMapping) -> str:
     return "/".join(str(row[part]) for part in watched.name)
 
 
-def _text(value: object) -> str | None:
+def _text(field: str, row: Mapping[Any, Any]) -> str | None:
+    value = row.get(field)
     if value is None:
         return None
+    if field.endswith("_minor") and row.get("currency"):
+        return str(to_decimal(value, row["currency"]))
     return value.isoformat() if isinstance(value, datetime) else str(value)

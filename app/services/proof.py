@@ -7,8 +7,8 @@ for each other.
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, and_, cast, func, or_, select
@@ -17,12 +17,26 @@ from sqlalchemy.orm import Session
 
 from app import crypto
 from app.domain.events import ConsentState
-from app.models import Checkout, ConsentRow, Delivery, DeliveryState, Enrollment, FlowVersion, PurchaseMark, Shop
+from app.models import (
+    NO_SHOP,
+    AuditRow,
+    Checkout,
+    ConsentRow,
+    Delivery,
+    DeliveryState,
+    Enrollment,
+    FlowVersion,
+    PurchaseMark,
+    Shop,
+)
 from app.models.bulk import one_of
-from app.services import snapshots
+from app.services import audit, snapshots, watch
 
 SHOWN = 100  # ids of each finding; a proof with more is a fire, and the first hundred show where
 BATCH = 1_000  # mails whose consent is looked up at once
+NIGHTLY_GAP = timedelta(hours=23)  # so that it creeps forward by no more than what housekeeping takes
+_MADE = "proof.made"
+_PROCESS = "proof"  # its sign of life: the scheduler asks each second, and the audit log grows
 _LEFT = (DeliveryState.SENT, DeliveryState.UNKNOWN)  # a mail that may have reached somebody
 _ENDS_WITH_ORDER = {"exits": [{"name": "ordered"}]}
 
@@ -88,6 +102,28 @@ def prove(
         without_consent=_without_consent(session, period, advance or (lambda _mails: None)),
         unknown=_found(session, select(Delivery.id).where(*period, Delivery.state == DeliveryState.UNKNOWN)),
     )
+
+
+def is_night(session: Session) -> bool:
+    """Say whether the nightly proof is due: none was made for NIGHTLY_GAP."""
+    silence = watch.silence(session, _PROCESS)
+    return silence is None or silence > NIGHTLY_GAP
+
+
+def keep_night(session: Session, made: Proof) -> None:
+    """Keep what a nightly proof found: the numbers, and where a promise was broken the ids."""
+    watch.beat(session, _PROCESS)
+    detail = {name: asdict(getattr(made, name)) for name in ("doubles", "after_purchase", "without_consent", "unknown")}
+    audit.record(
+        session, NO_SHOP, actor="cartwheel", action=_MADE, object_kind="proof", object_id=made.until.date(),
+        detail={"due": made.due, "states": made.states, "holds": made.holds, **detail},
+    )  # fmt: skip
+
+
+def nights(session: Session, *, most: int = 30) -> Sequence[AuditRow]:
+    """Return what the last nightly proofs found, newest first."""
+    made = select(AuditRow).where(AuditRow.shop_id == NO_SHOP, AuditRow.action == _MADE)
+    return session.scalars(made.order_by(AuditRow.id.desc()).limit(most)).all()
 
 
 def handed_over(session: Session, *, since: datetime, until: datetime, shop_id: int | None = None) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -12,7 +12,6 @@ from app.models import NO_SHOP, Role, Staff
 from app.services import audit, signin
 
 LINK_LIFETIME = timedelta(hours=24)
-_SEEN_EVERY = timedelta(minutes=5)  # how exactly we remember when somebody was here
 
 
 def invite(session: Session, email: str, role: Role, *, actor: str, now: datetime) -> str:
@@ -57,6 +56,7 @@ def enter(session: Session, token: str, *, now: datetime) -> Staff | None:
     staff_id = signin.consume_as_staff(session, token, now=now)
     if staff_id is None or (found := active(session, staff_id)) is None:
         return None
+    found.seen_at = now
     _record(session, actor_name(staff_id), "session.started", staff_id)
     return found
 
@@ -65,12 +65,6 @@ def active(session: Session, staff_id: int) -> Staff | None:
     """Return one of the staff, or None when there is nobody of this id or they were shut out."""
     found = session.get(Staff, (NO_SHOP, staff_id))
     return found if found is not None and found.disabled_at is None else None
-
-
-def was_seen(session: Session, staff_id: int) -> None:
-    """Remember that somebody is here, to within a few minutes."""
-    is_old = Staff.seen_at.is_(None) | (Staff.seen_at < func.now() - _SEEN_EVERY)
-    session.execute(update(Staff).where(Staff.shop_id == NO_SHOP, Staff.id == staff_id, is_old).values(seen_at=func.now()))
 
 
 def everybody(session: Session) -> Sequence[Staff]:

@@ -49,7 +49,7 @@ def create_app() -> Flask:
 
 
 def _register(app: Flask, config: Settings) -> None:
-    from app.web import admin, public, webhooks
+    from app.web import admin, public, support, webhooks
     from app.web.install import companion, shopify, woocommerce
 
     for blueprint in (webhooks.blueprint, health.blueprint, public.blueprint):
@@ -60,6 +60,7 @@ def _register(app: Flask, config: Settings) -> None:
     app.register_blueprint(woocommerce.blueprint)
     app.register_blueprint(companion.blueprint)
     app.register_blueprint(admin.blueprint)
+    app.register_blueprint(support.blueprint)
     if config.mail_transport is Transport.OUTBOX and config.env is not Environment.PRODUCTION:
         from app.web import mailbox
 

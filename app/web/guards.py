@@ -20,6 +20,7 @@ class Guard(StrEnum):
     SIGNED = "signed"  # a platform or provider, by its signature over the raw bytes
     TOKEN = "token"  # a shopper, by the unguessable token in the address  # noqa: S105
     MERCHANT = "merchant"  # somebody of one shop, by a back office's token (app/web/hosts.py) or our own cookie
+    STAFF = "staff"  # our own people, by our cookie and their role (app/web/support/door.py)
     PUBLIC = "public"  # anybody; shows nothing of any shop
     DEMO = "demo"  # only registered outside production
 

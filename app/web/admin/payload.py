@@ -71,6 +71,11 @@ def pretty(value: Any) -> tuple[Markup, bool]:
     return Markup("\n").join(kept), False
 
 
+def plain(value: Any) -> list[str]:
+    """Lay data out without colours, for comparing two bodies line by line."""
+    return [" " * indent + coloured.striptags() for indent, _, coloured in _lines(value, 0, "", "")]
+
+
 def _masked_text(text: str, key: str, *, in_person: bool) -> str:
     if _ADDRESS.fullmatch(text):
         return mask_address(text)

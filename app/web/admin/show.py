@@ -120,4 +120,5 @@ def add_filters(environment: Environment) -> None:
     """Give the templates these words."""
     for function in (when, number, at_least, money, in_words, in_short, took, about, initials):
         environment.filters[function.__name__] = function
+    environment.filters["masked_address"] = mask_address
     environment.globals["zone_name"] = zone_name

@@ -1,0 +1,25 @@
+"""What wants attention, and whether everything runs."""
+
+from flask import render_template
+from flask.typing import ResponseReturnValue
+
+from app.models import Role
+from app.services import desk, replays, watch
+from app.web.support.door import blueprint, opened, staff_only
+
+MOST_CAUSES = 10
+
+
+@blueprint.get("/")
+@staff_only(Role.VIEWER)
+def home() -> ResponseReturnValue:
+    """Show failures by their cause, mails that wait for a word, what is due, and every shop's last sign of life."""
+    with opened() as session:
+        context = {
+            "causes": replays.causes(session, most=MOST_CAUSES),
+            "unknown": desk.count_unknown(session),
+            "waiting": watch.waiting(session),
+            "complaints": watch.complaints(session),
+            "shops": desk.shops(session),
+        }
+    return render_template("support/home.html", **context)
