@@ -18,6 +18,7 @@ from app.log import get_logger
 from app.models import Delivery, claims
 from app.queues import QueueName, ring
 from app.services import ledger, meter, pauses
+from jobs import trials
 from jobs.drain import BUDGET
 from jobs.flight import Flight, Landed
 from jobs.prepare import Ready, prepare
@@ -48,6 +49,7 @@ def drain() -> None:
     transport = open_transport(stamp.read)
     try:
         settle_stuck(transport)
+        trials.send_due(transport, stamp)
         is_all_done = _send_due(transport, stamp)
     finally:
         transport.close()

@@ -26,6 +26,7 @@ from app.models import (
     Replay,
     ScheduledStep,
     TagWrite,
+    TestMail,
     Webhook,
     claims,
 )
@@ -58,6 +59,7 @@ RULES = (
     Rule(QueueName.STEPS, lambda session, now: claims.is_anything_due(session, ScheduledStep, now)),
     Rule(QueueName.MAIL, is_mail_due),
     Rule(QueueName.MAIL, lambda session, _now: ledger.is_any_stuck(session)),
+    Rule(QueueName.MAIL, lambda session, now: claims.is_anything_due(session, TestMail, now)),
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Erasure, now)),
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Replay, now)),
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, OAuthState, now)),

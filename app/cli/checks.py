@@ -17,10 +17,12 @@ from app.cli.boot import OLDEST_POSTGRES, database_fault
 from app.config import Environment, settings
 from app.db import engine, sessions
 from app.domain.errors import CartwheelError
-from app.models import Shop, ShopToken
-from app.services import watch
+from app.models import Shop, ShopState, ShopToken
+from app.services import sender_domain, watch
+from integrations.names import Dns
 
 OLDEST_REDIS = (6, 2)
+DOMAINS_MOST = 20  # mail domains that are asked for; each costs some questions to the DNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,23 @@ def _mail(what: str) -> Finding:
     return Finding(what, "warn" if config.env is Environment.PRODUCTION else "ok", detail)
 
 
+def _mail_domains(what: str) -> Finding:
+    config = settings()
+    if config.mail_transport.value == "outbox":
+        return Finding(what, "ok", "not asked: no mail leaves this machine")
+    with sessions()() as session:
+        senders = session.scalars(select(Shop.sender_email).where(Shop.state == ShopState.ACTIVE).order_by(Shop.id)).all()
+    domains = sorted({sender.rpartition("@")[2].lower() for sender in senders})
+    bad = {}
+    for domain in domains[:DOMAINS_MOST]:
+        if faults := [f"{r.kind}: {r.detail}" for r in sender_domain.look_up(domain, Dns()) if r.verdict == "fail"]:
+            bad[domain] = "; ".join(faults)
+    if bad:
+        detail = " | ".join(f"{domain} ({faults})" for domain, faults in bad.items())
+        return Finding(what, "warn", detail, "Ask one shop with: cartwheel shop show --mail-domain SHOP")
+    return Finding(what, "ok", f"{min(len(domains), DOMAINS_MOST)} of {len(domains)} asked, all are believed by mailboxes")
+
+
 def _data_dir(what: str) -> Finding:
     folder = Path(settings().data_dir)
     existing = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
@@ -182,6 +201,7 @@ _CHECKS: dict[str, Callable[[str], Finding]] = {
     "scheduler": _scheduler,
     "data folder": _data_dir,
     "mail": _mail,
+    "mail domains": _mail_domains,
     "embedded servers": _embedded,
 }
 _REMEDIES = {

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.cli.output import Row, emit, emit_list, json_option, say
 from app.cli.scope import actor, list_options, one, page, shop_option, transaction
+from app.cli.trial import preview_, send_test
 from app.domain.errors import Refused
 from app.models import Coupon, DecisionRow, Delivery, DeliveryState, Enrollment
 from app.queues import QueueName, ring
@@ -77,6 +78,10 @@ def resolve(mail_id: int, outcome: str, reason: str, shop: str | None, as_json: 
         row = _row(delivery)
     ring(QueueName.MAIL)
     emit(row, as_json=as_json)
+
+
+group.add_command(preview_)
+group.add_command(send_test)
 
 
 def _row(delivery: Delivery) -> dict[str, Any]:

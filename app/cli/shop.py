@@ -11,7 +11,8 @@ from app.cli.rules import spelled
 from app.cli.scope import actor, shop_option, transaction
 from app.config import settings
 from app.models import Cursor, Shop, ShopState
-from app.services import edit_rules, install, mail_pace, mail_rules, reconcile, shops
+from app.services import edit_rules, install, mail_pace, mail_rules, reconcile, sender_domain, shops
+from integrations.names import Dns
 
 COLUMNS = ("shop_id", "platform", "domain", "name", "state", "installed_at")
 
@@ -32,12 +33,17 @@ def list_(as_json: bool) -> None:
 
 @group.command()
 @click.argument("shop", required=False)
+@click.option("--mail-domain", is_flag=True, help="Also ask the DNS about the domain that its mails come from.")
 @json_option
-def show(shop: str | None, as_json: bool) -> None:
+def show(shop: str | None, mail_domain: bool, as_json: bool) -> None:
     """Show one shop with the address its webhooks go to, how far its import is, and what it says that it has."""
     with transaction() as (session, _):
         found = shops.find(session, shop)
         row = {**_row(found), "read": _read(reconcile.progress(session, found.id))}
+        sender = found.sender_email
+    if mail_domain:
+        records = sender_domain.look_up(sender.rpartition("@")[2], Dns())
+        row["mail_domain"] = {r.kind: f"{r.verdict}: {r.detail}{f'. {r.remedy}' if r.remedy else ''}" for r in records}
     emit(row, as_json=as_json)
 
 

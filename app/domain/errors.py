@@ -32,6 +32,10 @@ class Reach(StrEnum):
     ALL = "all"
 
 
+class NoAnswer(AdapterError):
+    """The DNS did not answer in time."""
+
+
 class Transient(AdapterError):
     """Surely not done (429, 503, connection refused): may be tried again.
 

@@ -227,3 +227,21 @@ class MailTransport(Protocol):
 
     def close(self) -> None:
         """End the connections that are kept open; the next mail opens new ones."""
+
+
+class NameLookup(Protocol):
+    """The DNS."""
+
+    def txt(self, name: str) -> list[str]:
+        """Return the texts of a name, none when there is no such name.
+
+        Raises:
+            NoAnswer: nobody answered in time.
+        """
+
+    def mx(self, name: str) -> list[str]:
+        """Return the hosts that take mail for a name, the preferred first.
+
+        Raises:
+            NoAnswer: nobody answered in time.
+        """

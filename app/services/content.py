@@ -118,6 +118,12 @@ def with_coupon(draft: Draft, button_url: str) -> MailContent:
     return replace(draft.content, coupon=facts, button_url=button_url)
 
 
+def with_pictures(session: Session, shop_id: int, lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Return lines of a cart with the pictures of their products."""
+    pictures = _pictures(session, ((shop_id, line) for line in lines))
+    return tuple(_with_picture(line, shop_id, pictures) for line in lines)
+
+
 def unsubscribe_token(delivery: Delivery) -> str:
     """Return the public form of a delivery's token: 22 URL-safe characters."""
     return base64.urlsafe_b64encode(delivery.token).decode().rstrip("=")

@@ -43,7 +43,8 @@ def fill(content: MailContent, texts: Texts) -> Rendered:
     words = next((locale for locale in locales if is_kind_of(locale, texts.locale)), texts.locale)
     writer = Writer(content, words=words, numbers=wished or words)
     values = _values(content, writer)
-    mark = f"[{writer.say('Test')}] " if content.is_test else ""
+    word = writer.say("Test")
+    mark = f"[{word}] " if content.is_test else ""
     subject = one_line(mark + texts.subject.fill(values), SUBJECT_LIMIT)
     preheader = one_line(texts.preheader.fill(values), SUBJECT_LIMIT)
     blocks = show(texts, content, writer, values)

@@ -32,6 +32,7 @@ from app.models import (
     Refund,
     ScheduledStep,
     Shipment,
+    TestMail,
 )
 from app.services import audit, bodies
 
@@ -125,6 +126,7 @@ def rows_of(session: Session, shop_id: int, subject: Subject, *, now: datetime) 
     _set(session, Order, *mine, payment_url=None, checkout_token=None, cart_token=None, discount_codes=[])
     parcels = (Shipment.shop_id == shop_id, Shipment.order_external_id.in_(orders))
     _set(session, Shipment, *parcels, company=None, tracking_number=None, tracking_url=None)
+    _test_mails(session, shop_id, subject)
     marks = (PurchaseMark.customer_id.in_(ids), PurchaseMark.order_external_id.in_(orders))
     nothing = {"checkout_token": None, "cart_token": None, "email_hash": None}
     _set(session, PurchaseMark, PurchaseMark.shop_id == shop_id, or_(*marks), **nothing)
@@ -214,6 +216,13 @@ def _customers(session: Session, shop_id: int, ids: Collection[int], now: dateti
     )
     who = (Customer.shop_id == shop_id, Customer.id.in_(ids))
     _set(session, Customer, *who, **nothing, facts={}, tags={}, deleted_at=func.greatest(Customer.deleted_at, now))
+
+
+def _test_mails(session: Session, shop_id: int, subject: Subject) -> None:
+    """Tests to the person's address go; one that showed the person's cart keeps nothing of it, as a mail may quote it."""
+    carts = select(Checkout.id).where(*_of(Checkout, shop_id, subject.customer_ids))
+    about = or_(TestMail.recipient.in_(subject.traces.emails), TestMail.checkout_id.in_(carts))
+    session.execute(delete(TestMail).where(TestMail.shop_id == shop_id, about).execution_options(synchronize_session=False))
 
 
 def _machine_word(column: Any) -> ColumnElement[Any]:

@@ -1,0 +1,42 @@
+"""Asks the DNS."""
+
+import dns.exception
+import dns.resolver
+
+from app.domain.errors import NoAnswer
+
+TIMEOUT = 3.0  # seconds for one server
+LIFETIME = 6.0  # seconds for one question
+MOST = 50  # records of one answer that are looked at
+
+
+class Dns:
+    """The DNS as this machine is set up to ask it."""
+
+    def txt(self, name: str) -> list[str]:
+        """Return the texts of a name; aliases are followed, a name that does not exist has none.
+
+        Raises:
+            NoAnswer: nobody answered in time.
+        """
+        records = self._ask(name, "TXT")
+        return [b"".join(record.strings).decode("utf-8", "replace") for record in records]
+
+    def mx(self, name: str) -> list[str]:
+        """Return the hosts that take mail for a name, the preferred first.
+
+        Raises:
+            NoAnswer: nobody answered in time.
+        """
+        records = sorted(self._ask(name, "MX"), key=lambda record: record.preference)
+        return [record.exchange.to_text(omit_final_dot=True) or "." for record in records]
+
+    def _ask(self, name: str, kind: str) -> list:  # type: ignore[type-arg]
+        try:
+            resolver = dns.resolver.Resolver()
+            resolver.timeout = TIMEOUT
+            return list(resolver.resolve(name, kind, lifetime=LIFETIME, search=False))[:MOST]
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return []
+        except (dns.exception.DNSException, UnicodeError, OSError) as exc:
+            raise NoAnswer(type(exc).__name__) from exc
