@@ -15,7 +15,7 @@ from app.log import get_logger
 from app.models import Erasure, claims
 from app.queues import QueueName, ring
 from app.services import erasing, proof, retention, signin
-from jobs import access, connecting, consent, doubts, facts, reconcile, replays, tags
+from jobs import access, connecting, consent, crediting, doubts, facts, reconcile, replays, tags
 from jobs import drain as draining
 from jobs.way_out import open_transport
 
@@ -32,6 +32,7 @@ def drain() -> None:
     )
     draining.drain(work)
     consent.drain(until)
+    crediting.drain()
     replays.drain()
     facts.learn()
     access.keep_alive()

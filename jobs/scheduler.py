@@ -16,6 +16,7 @@ from app import clock, log
 from app.config import settings
 from app.db import sessions
 from app.models import (
+    Attribution,
     Connection,
     ConsentWrite,
     Cursor,
@@ -31,7 +32,7 @@ from app.models import (
     claims,
 )
 from app.queues import QueueName, ring
-from app.services import account, ledger, opt_in, pauses, proof, retention, tokens, watch
+from app.services import account, ledger, opt_in, pauses, proof, retention, statistics, tokens, watch
 
 TICK = 1.0  # seconds
 
@@ -70,6 +71,8 @@ RULES = (
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, TagWrite, now)),
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, ConsentWrite, now)),
     Rule(QueueName.HOUSEKEEPING, opt_in.is_any_over),
+    Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Attribution, now)),
+    Rule(QueueName.HOUSEKEEPING, lambda session, _now: statistics.is_due(session)),  # every five minutes
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: retention.is_due(session)),  # once an hour
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: proof.is_night(session)),  # once a day
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: tokens.is_any_idle(session)),  # once a week for each quiet shop

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.domain import events as e
 from app.models import EventRow, Order, Shop
 from app.models.bulk import insert_rows, one_of
-from app.services import account, doubts, listed, opt_in, people, snapshots, trade
+from app.services import account, attribution, doubts, listed, opt_in, people, snapshots, trade
 from app.services.candidates import Touched
 from app.services.people import Identity, Statement
 
@@ -46,6 +46,7 @@ def ingest(session: Session, shop: Shop, facts: Sequence[Fact], *, now: datetime
     touched.buying = {c for event in found if isinstance(event, e.OrderUpdated) and (c := customer_of[id(event)])}
     touched.entering = trade.fold_checkouts(session, shop.id, found, customer_of)
     touched.tokens = touched.entering | trade.fold_orders(session, shop.id, found, customer_of, snapshots.hash_key(shop))
+    attribution.note(session, shop.id, about, now=now)
     trade.fold_products(session, shop, found)
     doubts.note(session, shop.id, found, now=now)
     touched.tokens |= trade.fold_deletions(session, shop.id, found)
