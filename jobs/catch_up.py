@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import select, update
 
@@ -15,7 +16,8 @@ from app import clock
 from app.config import settings
 from app.db import sessions
 from app.domain.errors import Transient
-from app.domain.polling import Kind
+from app.domain.events import CustomerDeleted, Event, OrderDeleted, ProductDeleted
+from app.domain.polling import Kind, Page
 from app.models import Cursor, Shop, claims
 from app.services import counts, reconcile
 from integrations import SOURCES
@@ -26,6 +28,12 @@ LONGEST_WAIT = timedelta(seconds=90)  # for a shop that asks us to come back; af
 _LOOK = 0.2  # seconds between two looks at a row that a worker has
 _MOST_TROUBLES = 5  # tries in a row that failed; a busy shop's do not count
 _MOST_WAITS = 100  # tries in a row that brought nothing, busy or not
+
+_DELETIONS: dict[Kind, type[Event]] = {
+    Kind.ORDERS: OrderDeleted,
+    Kind.CUSTOMERS: CustomerDeleted,
+    Kind.PRODUCTS: ProductDeleted,
+}
 
 Watch = Callable[[Cursor], None]
 
@@ -46,7 +54,7 @@ class Comparison:
 
 
 def reconcile_kind(shop_id: int, kind: Kind, since: datetime | None, watch: Watch) -> Comparison:
-    """Read what changed, compare, and read all of it where the counts differ.
+    """Read what changed, compare, read all of it where the counts differ, and take out what the shop has no longer.
 
     Raises:
         Transient, NotAllowed: the shop could not be read to the end now; the worker goes on.
@@ -63,6 +71,9 @@ def reconcile_kind(shop_id: int, kind: Kind, since: datetime | None, watch: Watc
             now = clock.now(session)
             cursor = reconcile.read_all_again(session, shop_id, kind, now=now)
         _read(cursor, now, watch)
+        shop_says, we_hold = _compare(shop_id, kind)
+    if shop_says is not None and shop_says < we_hold:
+        _take_out_what_is_gone(shop_id, kind)
         shop_says, we_hold = _compare(shop_id, kind)
     return Comparison(kind=kind, shop_says=shop_says, we_hold=we_hold, found=we_hold - before)
 
@@ -96,6 +107,23 @@ def _wait(cursor: Cursor, now: datetime, waits: int) -> None:
     if wait > LONGEST_WAIT or cursor.attempts > _MOST_TROUBLES or waits > _MOST_WAITS:
         raise Transient(cursor.error or "The shop cannot be asked now.", wait)
     time.sleep(wait.total_seconds())
+
+
+def _take_out_what_is_gone(shop_id: int, kind: Kind) -> None:
+    """Ask for what we hold by its id: a deletion that was not told is in no list."""
+    last = ""
+    while True:
+        with sessions().begin() as session:
+            ids = counts.ids(session, shop_id, kind, counts.since(kind, clock.now(session)), after=last)
+            source = SOURCES[session.get_one(Shop, shop_id).platform]
+        if not ids:
+            return
+        last = ids[-1]
+        gone = call_shop(shop_id, partial(source.gone, kind=kind, ids=ids))
+        with sessions().begin() as session:
+            now = clock.now(session)
+            events = [_DELETIONS[kind](object_id=each, happened_at=now) for each in sorted(gone)]
+            reconcile.fold(session, shop_id, Page(events=events, objects=len(events), next=None), now=now)
 
 
 def _compare(shop_id: int, kind: Kind) -> tuple[int | None, int]:

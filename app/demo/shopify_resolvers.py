@@ -20,7 +20,7 @@ from app.demo.shopify_sales import (
 )
 from app.demo.shopify_wares import count_products, products, webhook_subscriptions
 from app.demo.shopify_words import Answer, Arguments, fault, gid, read_time, spell, whole
-from app.demo.store import Coupon, Customer
+from app.demo.store import Coupon, Customer, Order
 
 SCOPES = ("read_fulfillments", "read_locales", "read_orders", "read_products", "write_customers", "write_discounts")
 
@@ -100,6 +100,14 @@ def api_versions(_shop: ShopifyShop, _arguments: Arguments) -> list[Answer]:
     return [{"handle": API_VERSION, "supported": True, "displayName": f"{API_VERSION} (Latest)"}]
 
 
+def nodes(shop: ShopifyShop, arguments: Arguments) -> list[Answer | None]:
+    """Answer `nodes`, for orders, customers and products."""
+    kinds = {gid("Order", each.id): "Order" for each in shop.store.all(Order)}
+    kinds |= {gid("Customer", each.id): "Customer" for each in shop.store.all(Customer)}
+    kinds |= {gid("Product", each.id): "Product" for each in shop.catalogue.products}
+    return [{"__typename": kinds[each], "id": each} if each in kinds else None for each in arguments["ids"]]
+
+
 RESOLVERS: dict[str, Callable[[ShopifyShop, Arguments], object]] = {
     "discountCodeBasicCreate": create_coupon,
     "codeDiscountNodeByCode": coupon_by_code,
@@ -116,6 +124,7 @@ RESOLVERS: dict[str, Callable[[ShopifyShop, Arguments], object]] = {
     "tagsAdd": add_tags,
     "tagsRemove": remove_tags,
     "orders": orders,
+    "nodes": nodes,
     "order": order_by_id,
     "ordersCount": count_orders,
     "customersCount": count_customers,

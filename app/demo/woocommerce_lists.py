@@ -58,7 +58,8 @@ def list_routes(shop: WooShop, desk: Desk) -> Blueprint:
     def products() -> Response:
         desk.check(*_CANNOT)
         is_new = _is_after(_OPENED, desk.instant("modified_after"))
-        return listed([product_body(shop, product) for product in shop.catalogue.products] if is_new else [])
+        kept = [product for product in shop.catalogue.products if product.id not in shop.binned]
+        return listed([product_body(shop, product) for product in _ordered(kept)] if is_new else [])
 
     @routes.get("/products/<int:number>")
     def product(number: int) -> Response:
@@ -103,4 +104,7 @@ def _is_after(at: datetime, bound: datetime | None) -> bool:
 
 
 def _ordered(rows: list[Any]) -> list[Any]:
+    """Keep what is asked for by id, if something is, and turn the list round unless told otherwise."""
+    if ids := request.args.get("include"):
+        rows = [row for row in rows if str(row.id) in ids.split(",")]
     return rows if request.args.get("order") == "asc" else rows[::-1]

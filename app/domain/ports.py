@@ -193,6 +193,18 @@ class Source(Protocol):
             Transient, Ambiguous, NotAllowed, Permanent: as their names say.
         """
 
+    def gone(self, access: ShopAccess, kind: Kind, ids: Sequence[str]) -> frozenset[str]:
+        """Return which of these objects the shop surely no longer has; none where it cannot be asked for them.
+
+        Args:
+            access: the shop.
+            kind: one of EVERY.
+            ids: the platform's, at most 50, of objects that the shop would still show.
+
+        Raises:
+            Transient, Ambiguous, NotAllowed, Permanent: as their names say.
+        """
+
     def webhook_health(self, access: ShopAccess, address: str) -> WebhookHealth:
         """Compare the shop's webhooks with those we need, and set right what an app may set right.
 

@@ -4,12 +4,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.domain.polling import Count, Kind
 from app.models import Checkout, Cursor, Customer, CustomerIdentity, Order, Product, PurchaseMark
 
 EVERY = timedelta(days=1)
+BATCH = 50  # objects that a shop is asked for by id
 # Shopify shows the orders of 60 days; what is older is held and cannot be compared.
 _SHOWN = timedelta(days=59)
 
@@ -22,6 +23,15 @@ def since(kind: Kind, now: datetime) -> datetime | None:
 def held(session: Session, shop_id: int, kind: Kind, since: datetime | None) -> int:
     """Return how many we hold of what the shop would count."""
     return int(session.execute(_QUERIES[kind](shop_id, since)).scalar_one())
+
+
+def ids(session: Session, shop_id: int, kind: Kind, since: datetime | None, *, after: str) -> list[str]:
+    """Return the platform's ids of what we hold and the shop would count, behind `after`, at most BATCH of them."""
+    name = _NAMES.get(kind)
+    if name is None:
+        return []
+    query = _QUERIES[kind](shop_id, since).with_only_columns(name).where(name > after).order_by(name).limit(BATCH)
+    return list(session.scalars(query))
 
 
 def is_due(cursor: Cursor, now: datetime) -> bool:
@@ -37,7 +47,9 @@ def compare(
 
 
 def _orders(shop_id: int, since: datetime | None) -> Select[Any]:
-    query = select(func.count()).where(Order.shop_id == shop_id, Order.deleted_at.is_(None))
+    # A draft, which is not placed, is no order to the shop either.
+    placed = (Order.deleted_at.is_(None), Order.placed_at.is_not(None))
+    query = select(func.count()).where(Order.shop_id == shop_id, *placed)
     return query.where(Order.started_at >= since) if since else query
 
 
@@ -75,3 +87,8 @@ def _products(shop_id: int, _since: datetime | None) -> Select[Any]:
 _QUERIES = {
     Kind.ORDERS: _orders, Kind.CHECKOUTS: _checkouts, Kind.CUSTOMERS: _customers, Kind.PRODUCTS: _products,
 }  # fmt: skip
+_NAMES: dict[Kind, InstrumentedAttribute[str]] = {
+    Kind.ORDERS: Order.external_id,
+    Kind.CUSTOMERS: CustomerIdentity.value,
+    Kind.PRODUCTS: Product.external_id,
+}

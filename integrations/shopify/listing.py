@@ -1,6 +1,6 @@
 """Ask Shopify what changed: short calls, each tried once, because the cursor's row is the retry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -23,6 +23,7 @@ from integrations.shopify.respelled import (
 )
 from integrations.shopify.topics import TOPICS
 
+_TYPES: Final = {Kind.ORDERS: "Order", Kind.CUSTOMERS: "Customer", Kind.PRODUCTS: "Product"}
 _LONGEST_LINES = 150  # lines of one order that are asked for at once
 
 
@@ -87,6 +88,19 @@ def count(access: ShopAccess, kind: Kind, since: datetime | None) -> Count | Non
         told = client.run(listed.count, {"q": " ".join(terms) or None}).data.get(listed.counted)
     number = dig(told, "count")
     return Count(number=number, is_exact=dig(told, "precision") == "EXACT") if isinstance(number, int) else None
+
+
+def gone(access: ShopAccess, kind: Kind, ids: Sequence[str]) -> frozenset[str]:
+    """Return which of these Shopify has no longer, as the port says; a checkout cannot be asked for by its token."""
+    if kind not in _TYPES:
+        return frozenset()
+    wanted = [f"gid://shopify/{_TYPES[kind]}/{each}" for each in ids]
+    with _client(access) as client:
+        answer = client.run("Existing", {"ids": wanted})
+    found = answer.data.get("nodes")
+    if answer.denied or not isinstance(found, list) or len(found) != len(wanted):
+        return frozenset()  # a null that may mean "not allowed" says nothing about the shop
+    return frozenset(each for each, node in zip(ids, found, strict=True) if node is None)
 
 
 def webhook_health(access: ShopAccess, address: str) -> WebhookHealth:

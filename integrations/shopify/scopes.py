@@ -22,6 +22,7 @@ OPERATION_SCOPES: Final[dict[str, tuple[str, ...]]] = {
     "CustomerById": ("read_customers", "read_orders"),
     "CustomersSince": ("read_customers", "read_orders"),
     "CustomerOrders": ("read_customers", "read_orders"),
+    "Existing": ("read_orders", "read_customers", "read_products"),
     "OrderByCheckout": ("read_orders", "read_customers"),
     "OrderLines": ("read_orders", "read_products"),
     "OrdersSince": ("read_orders", "read_customers", "read_products"),

@@ -1,6 +1,6 @@
 """Shopify as it is asked what changed (`app.domain.ports.Source`)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -27,6 +27,13 @@ def count(access: ShopAccess, kind: Kind, since: datetime | None) -> Count | Non
     from integrations.shopify import listing  # loads pydantic: not in the web process
 
     return listing.count(access, kind, since)
+
+
+def gone(access: ShopAccess, kind: Kind, ids: Sequence[str]) -> frozenset[str]:
+    """Return which of these the shop no longer has, as the port says."""
+    from integrations.shopify import listing  # loads pydantic: not in the web process
+
+    return listing.gone(access, kind, ids)
 
 
 def webhook_health(access: ShopAccess, address: str) -> WebhookHealth:

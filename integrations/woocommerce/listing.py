@@ -4,12 +4,12 @@ Orders and products are read by the time of their last change. A page is asked f
 changes meanwhile moves to the end of the list, and everything behind it one place forward, past a reader who counts pages.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from app.domain.errors import BadPayload
+from app.domain.errors import BadPayload, Permanent
 from app.domain.events import CustomerDeleted, Event, OrderDeleted, ProductDeleted
 from app.domain.polling import Count, Kind, Page
 from app.domain.ports import ShopAccess
@@ -62,6 +62,21 @@ def count(access: ShopAccess, kind: Kind, since: datetime | None) -> Count | Non
         total = _total(shop, listed.path, params)
         drafts = _total(shop, listed.path, {**params, "status": _DRAFT}) if kind is Kind.ORDERS else 0
     return None if total is None else Count(number=max(0, total - (drafts or 0)))
+
+
+def gone(access: ShopAccess, kind: Kind, ids: Sequence[str]) -> frozenset[str]:
+    """Return which of these the shop no longer lists; what is in its bin is not listed.
+
+    Raises:
+        Permanent: the shop did not list by id, so its answer says nothing about these.
+    """
+    listed = _LISTS[kind]
+    with RestClient(access) as shop:
+        rows = _rows(shop, listed.path, {**listed.params, "include": ",".join(ids), "_fields": "id"})
+    there = {_plain(dig(row, "id")) for row in rows}
+    if not there <= set(ids):
+        raise Permanent("The shop does not list by id.")
+    return frozenset(ids) - there
 
 
 def one(access: ShopAccess, kind: Kind, object_id: str, *, at: datetime) -> list[Event]:

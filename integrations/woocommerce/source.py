@@ -3,7 +3,7 @@
 A shop's queue of deliveries moves only when somebody visits it; a question of ours is such a visit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -29,6 +29,13 @@ def count(access: ShopAccess, kind: Kind, since: datetime | None) -> Count | Non
     from integrations.woocommerce import listing  # loads pydantic: not in the web process
 
     return listing.count(access, kind, since)
+
+
+def gone(access: ShopAccess, kind: Kind, ids: Sequence[str]) -> frozenset[str]:
+    """Return which of these the shop no longer has, as the port says."""
+    from integrations.woocommerce import listing  # loads pydantic: not in the web process
+
+    return listing.gone(access, kind, ids)
 
 
 def webhook_health(access: ShopAccess, address: str) -> WebhookHealth:

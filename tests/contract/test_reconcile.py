@@ -19,7 +19,9 @@ from app.cli import cli
 from app.demo import shopify_wares
 from app.demo.fakes import Fakes
 from app.domain.polling import Kind
+from app.domain.ports import ShopAccess
 from app.services import edit_flow, reconcile
+from integrations import SOURCES
 from integrations.shopify.client import AdminClient
 from jobs import catch_up
 from tests import builders
@@ -287,19 +289,54 @@ def test_what_the_counts_show_to_be_missing_is_looked_for_in_all_of_it(house, fa
     assert (told.shop_says, told.we_hold, told.found, told.is_equal) == (1, 1, 1, True)
 
 
+def test_what_the_shop_deleted_without_a_word_is_taken_out(house, fakes, held, shop):
+    fakes.shopify.place_order("alice@example.com")
+    gone = fakes.shopify.place_order("bob@example.com")
+    poll()
+    fakes.shopify.store._db.execute("DELETE FROM documents WHERE kind = 'Order' AND key = ?", (str(gone.id),))
+    fakes.shopify.store._db.execute("DELETE FROM documents WHERE kind = 'Customer' AND key = 'bob@example.com'")
+    told = [catch_up.reconcile_kind(shop, kind, None, lambda _cursor: None) for kind in (Kind.ORDERS, Kind.CUSTOMERS)]
+
+    assert [(each.shop_says, each.we_hold, each.is_equal) for each in told] == [(1, 1, True)] * 2
+    assert rows(house, "SELECT external_id FROM orders WHERE deleted_at IS NOT NULL") == [(str(gone.id),)]
+
+
+def test_what_the_app_may_not_see_is_not_taken_for_gone(house, fakes, held, shop):
+    """A null that means "not approved" says nothing about the shop."""
+    order = fakes.shopify.place_order("alice@example.com")
+    fakes.shopify_api.faults.redacted = frozenset({"id"})
+    found = SOURCES["shopify"].gone(access(fakes), Kind.ORDERS, [str(order.id), "9"])
+    fakes.shopify_api.faults.redacted = frozenset()
+
+    assert found == frozenset()
+    assert SOURCES["shopify"].gone(access(fakes), Kind.ORDERS, [str(order.id), "9"]) == {"9"}
+
+
+def test_woocommerce_is_asked_by_id_as_well(house, fakes, monkeypatch):
+    woo = fakes.woocommerce
+    order, source = woo.place_order("alice@example.com"), SOURCES["woocommerce"]
+    keys = ShopAccess(shop_id=2, domain="lamp-loft", base_url=woo.home_url, key="ck", secret="cs")
+    found = source.gone(keys, Kind.ORDERS, [str(order.id), "999999"])
+    binned = woo.catalogue.products[0].id
+    woo.binned.add(binned)
+
+    assert found == {"999999"}
+    assert source.gone(keys, Kind.PRODUCTS, [str(p.id) for p in woo.catalogue.products]) == {str(binned)}
+
+
 def test_the_command_says_when_something_still_differs_or_cannot_be_read(house, fakes, held, shop):
     """I16: exit code 3, and why."""
-    fakes.shopify.place_order("alice@example.com")
+    fakes.shopify.begin_checkout(email="alice@example.com")
     poll()
     with house.begin() as session:
-        other = """INSERT INTO orders SELECT (json_populate_record(o, '{"id": 99, "external_id": "9"}')).* FROM orders o"""
-        session.execute(text(other.replace(":", "\\:")))
+        other = 'json_populate_record(c, \'{"id"\\: 99, "token"\\: "t", "cart_token"\\: "c"}\')'
+        session.execute(text(f"INSERT INTO checkouts SELECT ({other}).* FROM checkouts c"))
     differs = CliRunner().invoke(cli, ["reconcile"])
     fakes.shopify_api.faults.fail, fakes.shopify_api.faults.fail_status = 9, 402
     unread = CliRunner().invoke(cli, ["reconcile", "--json"])
 
     assert (differs.exit_code, unread.exit_code) == (3, 3)
-    assert "orders: the shop says 1, we hold 2" in differs.stdout
+    assert "checkouts: the shop says 1, we hold 2" in differs.stdout
     assert "frozen" in json.loads(unread.stdout.splitlines()[0])["error"]
 
 

@@ -127,6 +127,7 @@ def variables(client: AdminClient, name: str) -> dict[str, Any]:
         "CustomerById": {"id": who},
         "CustomersSince": {"first": 5, "q": "updated_at:>='2026-07-14T11:50:00Z'"},
         "CustomerOrders": {"id": who},
+        "Existing": {"ids": [who, orders[0]["id"], "gid://shopify/Product/1"]},
         "OrderByCheckout": {"q": f"checkout_token:{'x'}"},
         "OrderLines": {"id": orders[0]["id"], "first": 5},
         "OrdersSince": {"first": 5, "q": "updated_at:>='2026-07-14T11:50:00Z'"},

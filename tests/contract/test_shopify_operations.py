@@ -58,6 +58,7 @@ VARIABLES: dict[str, dict[str, object]] = {
     "CustomerById": {"id": "gid://shopify/Customer/7"},
     "CustomersSince": {"first": 100, "after": None, "q": "updated_at:>='2026-11-19T11:50:00Z'"},
     "CustomerOrders": {"id": "gid://shopify/Customer/7", "after": None},
+    "Existing": {"ids": ["gid://shopify/Order/7"]},
     "OrderByCheckout": {"q": "checkout_token:8f2b"},
     "OrderLines": {"id": "gid://shopify/Order/7", "first": 150, "after": None},
     "OrdersSince": {"first": 25, "after": None, "q": "updated_at:>='2026-11-19T11:50:00Z'"},
