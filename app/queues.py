@@ -23,6 +23,7 @@ class QueueName(StrEnum):
     INBOX = "inbox"
     STEPS = "steps"
     MAIL = "mail"
+    RECEIPTS = "receipts"
     HOUSEKEEPING = "housekeeping"
 
 
@@ -30,6 +31,7 @@ DRAINS = {
     QueueName.INBOX: "jobs.inbox.drain",
     QueueName.STEPS: "jobs.runner.drain",
     QueueName.MAIL: "jobs.mail.drain",
+    QueueName.RECEIPTS: "jobs.receipts.drain",
     QueueName.HOUSEKEEPING: "jobs.housekeeping.drain",
 }
 

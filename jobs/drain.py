@@ -28,8 +28,8 @@ _rng = SystemRandom()
 class Work:
     """One kind of work: its queue, its table, and what is done with a claimed batch inside a transaction.
 
-    `before` is called before each claim, outside any transaction; `give_up` with a row that failed for good, in the
-    transaction that says so.
+    `only` leaves rows to another drain. `before` is called before each claim, outside any transaction; `give_up` with a
+    row that failed for good, in the transaction that says so.
     """
 
     queue: QueueName
@@ -37,6 +37,7 @@ class Work:
     do: Callable[[Session, Sequence[Any], datetime], None]
     batch: int = BATCH
     before: Callable[[], None] = lambda: None
+    only: Any = None
     give_up: Callable[[Session, Any, datetime], None] = lambda _session, _row, _now: None
 
 
@@ -60,7 +61,7 @@ def take(work: Work) -> list[Any]:
     with sessions().begin() as session:
         now = clock.now(session)
         lease = timedelta(seconds=settings().lease_seconds)
-        rows = claims.claim(session, work.model, limit=work.batch, lease=lease, now=now)
+        rows = claims.claim(session, work.model, limit=work.batch, lease=lease, now=now, only=work.only)
         poison = [r for r in rows if r.deaths >= claims.MOST_DEATHS]
         error = f"{claims.MOST_DEATHS} processes died while working on it."
         claims.finish(session, work.model, poison, {"state": "failed", "error": error})

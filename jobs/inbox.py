@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.domain.errors import BadPayload, RightsLost
 from app.domain.events import AppUninstalled, Event, ShopRedacted, ShopUpdated
 from app.domain.json_input import parse_json
-from app.models import Shop, Webhook, WebhookState, claims
+from app.models import NO_SHOP, Shop, Webhook, WebhookState, claims
 from app.queues import QueueName
 from app.services import connections, erase, forgotten, react
 from app.services.erasing import SHOP_REASON
@@ -23,10 +23,12 @@ from jobs import compliance
 from jobs import drain as draining
 from jobs.compliance import End
 
+ONLY_SHOPS = Webhook.shop_id != NO_SHOP  # what belongs to no shop is the receipts' drain's
+
 
 def drain() -> None:
     """Work off the inbox; RQ calls it by name."""
-    draining.drain(draining.Work(queue=QueueName.INBOX, model=Webhook, do=work))
+    draining.drain(draining.Work(queue=QueueName.INBOX, model=Webhook, do=work, only=ONLY_SHOPS))
 
 
 def work(session: Session, webhooks: Sequence[Webhook], now: datetime) -> None:

@@ -4,6 +4,7 @@ No transaction is open across a call to anybody. A crash before `sending` costs 
 what the transport can prove. While a batch is handed over by threads, the next one is prepared.
 """
 
+import hashlib
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,10 +15,11 @@ from app.config import settings
 from app.db import sessions
 from app.domain.outcomes import Again, Failed, Outcome, Sent, Unknown
 from app.domain.ports import MailTransport
+from app.domain.receipts import Receipt, ReceiptKind
 from app.log import get_logger
 from app.models import Delivery, claims
 from app.queues import QueueName, ring
-from app.services import ledger, meter, pauses
+from app.services import ledger, meter, pauses, receipts
 from jobs import trials
 from jobs.drain import BUDGET
 from jobs.flight import Flight, Landed
@@ -179,8 +181,21 @@ def _record(landed: Sequence[Landed]) -> None:
         else:
             log.warning("mail.fence_lost", delivery_id=landed[0][0].id, shop_id=landed[0][0].shop_id)
         return
+    if refused := [d for d, outcome in landed if isinstance(outcome, Failed) and outcome.is_bounce]:
+        with sessions().begin() as session:
+            now = clock.now(session)
+            receipts.take_in(session, [_refusal(d, now) for d in refused], source="smtp", now=now)
     for delivery, outcome in landed:
         log.info("mail.recorded", delivery_id=delivery.id, shop_id=delivery.shop_id, outcome=type(outcome).__name__)
+
+
+def _refusal(delivery: Delivery, now: datetime) -> Receipt:
+    """Return what it means that the recipient's server knows no such mailbox: as much as a bounce."""
+    key = hashlib.sha256(f"refused:{delivery.id}:{delivery.attempts}".encode()).digest()
+    return Receipt(
+        kind=ReceiptKind.REJECTED, key=key, happened_at=now, delivery_id=delivery.id,
+        shop_id=delivery.shop_id, blocks="bounced", is_taken=False,
+    )  # fmt: skip
 
 
 def _threads() -> ThreadPoolExecutor:

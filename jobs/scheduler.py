@@ -33,6 +33,7 @@ from app.models import (
 )
 from app.queues import QueueName, ring
 from app.services import account, ledger, opt_in, pauses, proof, retention, statistics, tokens, watch
+from jobs import inbox, receipts
 
 TICK = 1.0  # seconds
 
@@ -56,7 +57,8 @@ def is_mail_due(session: Session, now: datetime) -> bool:
 
 # All periodic work there is.
 RULES = (
-    Rule(QueueName.INBOX, lambda session, now: claims.is_anything_due(session, Webhook, now)),
+    Rule(QueueName.INBOX, lambda session, now: claims.is_anything_due(session, Webhook, now, inbox.ONLY_SHOPS)),
+    Rule(QueueName.RECEIPTS, lambda session, now: claims.is_anything_due(session, Webhook, now, receipts.ONLY_OURS)),
     Rule(QueueName.STEPS, lambda session, now: claims.is_anything_due(session, ScheduledStep, now)),
     Rule(QueueName.MAIL, is_mail_due),
     Rule(QueueName.MAIL, lambda session, _now: ledger.is_any_stuck(session)),

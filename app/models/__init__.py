@@ -19,6 +19,7 @@ from app.models.flow import (
 from app.models.message import BrandKit, TestMail
 from app.models.permission import ConsentWrite, MailRules, OptIn, OptInState, Preference
 from app.models.privacy import Erasure, ErasureKind, Export, ExportKind, Forgotten
+from app.models.receipt import DeliveryEvent
 from app.models.replay import Replay, ReplayState
 from app.models.sending import Meter, Pause
 from app.models.shop import Shop, ShopState, ShopToken, TokenKind
@@ -47,6 +48,7 @@ __all__ = [
     "DailyStat",
     "DecisionRow",
     "Delivery",
+    "DeliveryEvent",
     "DeliveryState",
     "DemoClock",
     "Doubt",

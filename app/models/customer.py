@@ -98,3 +98,4 @@ class Suppression(ShopRow, Base):
     reason: Mapped[str]  # bounced complained unsubscribed manual
     source: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    expires_at: Mapped[datetime | None]  # of a rest after soft bounces; None is for good

@@ -39,6 +39,7 @@ class Delivery(ShopRow, Claimable, Base):
         *claim_indexes("deliveries"),
         Index("ix_deliveries_sending", "lease_until", postgresql_where=text("state = 'sending'")),
         Index("ix_deliveries_customer", "shop_id", "customer_id", "id"),
+        Index("ix_deliveries_provider", "provider_id", postgresql_where=text("provider_id IS NOT NULL")),
         Index("ix_deliveries_shop_state", "shop_id", "state", "id"),
         # For the proof: mails are claimed in about the order in which they were written.
         Index("ix_deliveries_sent", "sent_at", postgresql_using="brin"),
@@ -64,6 +65,7 @@ class Delivery(ShopRow, Claimable, Base):
     sending_at: Mapped[datetime | None]
     claimed_at: Mapped[datetime | None]  # the same moment by the running clock, while the person's lock was held
     sent_at: Mapped[datetime | None]
+    progress: Mapped[str | None]  # how far it came, as the provider tells: queued deferred delivered rejected bounced ...
 
 
 class Coupon(ShopRow, Base):

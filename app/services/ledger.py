@@ -13,7 +13,7 @@ from app.domain.outcomes import Again, Failed, Outcome, Sent, Unknown
 from app.domain.pace import GIVE_WAY
 from app.flows.engine import HOLD, why_hold, why_later, why_leave, why_skip
 from app.flows.vocabulary import Flow
-from app.models import Coupon, CouponState, Delivery, DeliveryState, Enrollment, EnrollmentState, Shop, claims
+from app.models import Coupon, CouponState, Delivery, DeliveryEvent, DeliveryState, Enrollment, EnrollmentState, Shop, claims
 from app.services import enrol, people, snapshots
 from app.services.snapshots import Subject
 
@@ -128,8 +128,22 @@ def record(session: Session, landed: Sequence[tuple[Delivery, Outcome]], *, now:
         FenceLost: another worker took one of the mails.
     """
     if landed:
+        landed = _as_told(session, landed)
         rows = [{"shop_id": d.shop_id, "id": d.id, "fence": d.fence, **_written(d, outcome, now)} for d, outcome in landed]
         claims.finish_each(session, Delivery, rows)
+
+
+def _as_told(session: Session, landed: Sequence[tuple[Delivery, Outcome]]) -> list[tuple[Delivery, Outcome]]:
+    """Return the outcomes, those that nobody knows settled by what the provider has told meanwhile."""
+    unknown = [d for d, outcome in landed if isinstance(outcome, Unknown)]
+    if not unknown:
+        return list(landed)
+    keys = tuple_(Delivery.shop_id, Delivery.id).in_([(d.shop_id, d.id) for d in unknown])
+    session.execute(select(Delivery.id).where(keys).order_by(Delivery.shop_id, Delivery.id).with_for_update())
+    told = set(
+        session.scalars(select(DeliveryEvent.delivery_id).where(DeliveryEvent.delivery_id.in_([d.id for d in unknown])))
+    )
+    return [(d, Sent("told") if isinstance(o, Unknown) and d.id in told else o) for d, o in landed]
 
 
 def _written(delivery: Delivery, outcome: Outcome, now: datetime) -> dict[str, Any]:

@@ -119,7 +119,9 @@ def _blocked(session: Session, shop: Shop, emails: set[str]) -> dict[str, str]:
     by_hash = {crypto.hash_email(key, email): email for email in emails}
     rows = session.execute(
         select(Suppression.email_hash, Suppression.reason).where(
-            Suppression.shop_id == shop.id, Suppression.scope == "all", one_of(Suppression.email_hash, by_hash)
+            Suppression.shop_id == shop.id,
+            Suppression.scope == "all",  # a rest after soft bounces is of marketing mail alone
+            one_of(Suppression.email_hash, by_hash),
         )
     )
     return {by_hash[bytes(email_hash)]: reason for email_hash, reason in rows}

@@ -124,7 +124,7 @@ def load(session: Session, shop: Shop, subjects: Sequence[Subject], *, now: date
         return []
     loaded = _load(session, shop, subjects, now)
     half = [_about(subject, loaded, shop.state) for subject in subjects]
-    suppressed = _suppressions(session, shop, {s.recipient for s in half if s.recipient})
+    suppressed = _suppressions(session, shop, {s.recipient for s in half if s.recipient}, now)
     is_on = _switches(session, shop.id)
     found = [
         replace(s, suppressed=suppressed.get(s.recipient or ""), is_flow_on=is_on.get(subject.flow, False))
@@ -315,14 +315,16 @@ def _is_gone(deleted_at: datetime | None, facts: dict[str, list[str]]) -> bool:
     return all(datetime.fromisoformat(told_at) <= deleted_at for told_at, _ in facts.values())
 
 
-def _suppressions(session: Session, shop: Shop, emails: set[str]) -> dict[str, str]:
+def _suppressions(session: Session, shop: Shop, emails: set[str], now: datetime) -> dict[str, str]:
     if not emails:
         return {}
     key = hash_key(shop)
     by_hash = {crypto.hash_email(key, email): email for email in emails}
     rows = session.execute(
         select(Suppression.email_hash, Suppression.reason).where(
-            Suppression.shop_id == shop.id, one_of(Suppression.email_hash, by_hash)
+            Suppression.shop_id == shop.id,
+            one_of(Suppression.email_hash, by_hash),
+            Suppression.expires_at.is_(None) | (Suppression.expires_at > now),
         )
     )
     return {by_hash[bytes(email_hash)]: reason for email_hash, reason in rows}

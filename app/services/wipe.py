@@ -18,6 +18,7 @@ from app.models import (
     Customer,
     CustomerIdentity,
     Delivery,
+    DeliveryEvent,
     Doubt,
     Engagement,
     Enrollment,
@@ -177,6 +178,8 @@ def _runs(session: Session, shop_id: int, ids: Collection[int]) -> None:
     ours = select(Delivery.id).where(*mails)
     _set(session, Link, Link.shop_id == shop_id, Link.delivery_id.in_(ours), url=None)
     _set(session, Engagement, Engagement.shop_id == shop_id, Engagement.delivery_id.in_(ours), ip_hash=None)
+    told = (DeliveryEvent.shop_id == shop_id, DeliveryEvent.delivery_id.in_(ours))
+    _set(session, DeliveryEvent, *told, email_hash=None, reason=None)
     session.execute(
         text(
             "UPDATE enrollments e SET episode = :gone || coalesce((SELECT c.id::text FROM checkouts c "

@@ -38,7 +38,7 @@ RECEIVED = Counter("cartwheel_webhooks_received_total", "Webhooks by platform an
 def shopify() -> ResponseReturnValue:
     """Receive a webhook of any Shopify shop; signed with the app's client secret."""
     platform = PLATFORMS["shopify"]
-    body, headers = _read_body(), _read_headers()
+    body, headers = read_body(), read_headers()
     if not platform.is_authentic(headers, body, settings().shopify_secrets):
         return _answer("shopify", 401)
     try:
@@ -56,7 +56,7 @@ def shopify() -> ResponseReturnValue:
 def woocommerce(connection_id: str) -> ResponseReturnValue:
     """Receive a webhook of one WooCommerce shop; signed with the connection's secret."""
     platform = PLATFORMS["woocommerce"]
-    body, headers = _read_body(), _read_headers()
+    body, headers = read_body(), read_headers()
     shop = directory().by_connection(connection_id)
     if shop is None:
         return _answer("woocommerce", 404)
@@ -87,7 +87,7 @@ def database_down(error: Exception) -> ResponseReturnValue:
     return _answer("", 503)
 
 
-def _read_body() -> bytes:
+def read_body(largest: int = MAX_BODY_BYTES) -> bytes:
     """Read exactly the announced bytes.
 
     A chunked body has no announced length, and the server would cut it at the limit and let it pass; a broken-off one
@@ -98,7 +98,7 @@ def _read_body() -> bytes:
     length = request.environ.get("CONTENT_LENGTH") or ""
     if not length.isascii() or not length.isdigit():
         abort(411)
-    if int(length) > MAX_BODY_BYTES:
+    if int(length) > largest:
         abort(413)
     body: bytes = request.environ["wsgi.input"].read(int(length))
     if len(body) != int(length):
@@ -106,7 +106,7 @@ def _read_body() -> bytes:
     return body
 
 
-def _read_headers() -> dict[str, str]:
+def read_headers() -> dict[str, str]:
     """Read the headers once, under lower-case names; werkzeug's mapping is worked out anew at every look."""
     environ = request.environ
     said = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
