@@ -50,7 +50,7 @@ def prepare(taken: Sequence[Delivery]) -> tuple[list[Ready], list[Undone]]:
     if not taken:
         return [], []
     with sessions().begin() as session:
-        drafts = content.gather(session, taken, settings().public_url)
+        drafts = content.gather(session, taken, settings().public_url, now=clock.now(session))
     found = {d.delivery.id for d in drafts}
     undone: list[Undone] = [(d, Failed("What it was about is no longer held.")) for d in taken if d.id not in found]
     ready: list[Ready] = []
@@ -135,8 +135,8 @@ def _not_minted(delivery: Delivery, exc: Exception) -> Outcome:
 
 def _render(draft: Draft) -> Ready | Outcome:
     url = draft.button_url
-    if draft.coupon:
-        url = PLATFORMS[draft.shop.platform].add_coupon(url, draft.coupon.code)
+    if coupon := draft.shown_coupon:
+        url = PLATFORMS[draft.shop.platform].add_coupon(url, coupon.code)
     filled = content.with_coupon(draft, url)
     try:
         return Ready(draft.delivery, _mail(draft, render.render(filled), filled.unsubscribe_url))

@@ -1,10 +1,11 @@
 """What we sell: one file per flow, and the list of them."""
 
-from app.flows import abandoned_cart, double_opt_in
+from app.flows import abandoned_cart, double_opt_in, post_purchase, review_request, vip, welcome
 from app.flows.conditions import check
 from app.flows.vocabulary import Flow, from_json
 
-FLOWS: dict[str, Flow] = {flow.key: flow for flow in (abandoned_cart.FLOW, double_opt_in.FLOW)}
+_ALL = (abandoned_cart.FLOW, double_opt_in.FLOW, welcome.FLOW, post_purchase.FLOW, review_request.FLOW, vip.FLOW)
+FLOWS: dict[str, Flow] = {flow.key: flow for flow in _ALL}
 
 
 def read_flow(tree: object) -> Flow:

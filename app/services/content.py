@@ -4,6 +4,7 @@ import base64
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Text, and_, cast, select, tuple_
@@ -12,8 +13,21 @@ from sqlalchemy.orm import Session
 from app import crypto
 from app.domain.events import Line
 from app.domain.mailing import Because, CouponFacts, MailContent, OrderFacts
-from app.flows.vocabulary import SubjectKey
-from app.models import Checkout, Coupon, Customer, Delivery, Enrollment, OptIn, Order, OrderLine, Product, Shop
+from app.flows.vocabulary import SubjectKey, text_key
+from app.models import (
+    Checkout,
+    Coupon,
+    CouponState,
+    Customer,
+    Delivery,
+    Enrollment,
+    OptIn,
+    Order,
+    OrderLine,
+    Product,
+    Shop,
+)
+from app.services import favourites
 from app.services.dressing import Bare, dress
 from app.services.samples import sender_of
 
@@ -38,9 +52,15 @@ class Draft:
     coupon: Coupon | None
     button_url: str
     content: MailContent
+    earlier: Coupon | None = None  # of the same run, made for an earlier mail, as long as it holds
+
+    @property
+    def shown_coupon(self) -> Coupon | None:
+        """The coupon that the mail shows: its own, or the earlier one."""
+        return self.coupon or self.earlier
 
 
-def gather(session: Session, deliveries: Sequence[Delivery], public_url: str) -> list[Draft]:
+def gather(session: Session, deliveries: Sequence[Delivery], public_url: str, *, now: datetime) -> list[Draft]:
     """Return a draft for each delivery; those whose checkout, order or customer is no longer held are missing."""
     keys = [(d.shop_id, d.id) for d in deliveries]
     rows = [row for row in session.execute(_rows().where(tuple_(Delivery.shop_id, Delivery.id).in_(keys))) if _is_held(row)]
@@ -57,7 +77,33 @@ def gather(session: Session, deliveries: Sequence[Delivery], public_url: str) ->
         )
         for row, d in zip(rows, drafts, strict=True)
     ]
-    return [replace(draft, content=content) for draft, content in zip(drafts, dress(session, bare), strict=True)]
+    dressed = [replace(draft, content=content) for draft, content in zip(drafts, dress(session, bare), strict=True)]
+    return _with_favourites(session, _with_runs_coupon(session, dressed, now))
+
+
+def _with_runs_coupon(session: Session, drafts: list[Draft], now: datetime) -> list[Draft]:
+    """Let a mail without a coupon of its own show the one that its run gave before, so that it can be reminded of."""
+    runs = {(d.shop.id, d.delivery.enrollment_id) for d in drafts if d.coupon is None}
+    if not runs:
+        return drafts
+    rows = session.scalars(
+        select(Coupon)
+        .where(
+            tuple_(Coupon.shop_id, Coupon.enrollment_id).in_(runs),
+            Coupon.state == CouponState.MINTED,
+            Coupon.expires_at > now,
+        )
+        .order_by(Coupon.id)
+    )
+    newest = {(coupon.shop_id, coupon.enrollment_id): coupon for coupon in rows}
+    return [replace(d, earlier=newest.get((d.shop.id, d.delivery.enrollment_id))) if d.coupon is None else d for d in drafts]
+
+
+def _with_favourites(session: Session, drafts: list[Draft]) -> list[Draft]:
+    """Let mails that are about no cart and no order show what their shop sells most of."""
+    shops = {d.shop.id for d in drafts if d.content.because == "subscriber"}
+    found = {shop_id: favourites.of_shop(session, shop_id) for shop_id in shops}
+    return [replace(d, content=replace(d.content, products=found.get(d.shop.id, ()))) for d in drafts]
 
 
 def _rows() -> Select[*tuple[Any, ...]]:
@@ -113,7 +159,7 @@ def _lines(row: Any, of_orders: dict[tuple[int, int], list[Line]]) -> list[Line]
 
 def with_coupon(draft: Draft, button_url: str) -> MailContent:
     """Return the content once the coupon is made and the button's address is known."""
-    coupon = draft.coupon
+    coupon = draft.shown_coupon
     facts = CouponFacts(code=coupon.code, percent=coupon.percent, expires_at=coupon.expires_at) if coupon else None
     return replace(draft.content, coupon=facts, button_url=button_url)
 
@@ -144,7 +190,7 @@ def _draft(row: Any, lines: list[Line], pictures: dict[tuple[int, str], str], pu
     trade = checkout or order
     content = MailContent(
         flow=delivery.flow,
-        step=delivery.step,
+        step=text_key(delivery.step),
         sender=sender_of(shop),
         locale=(checkout and checkout.locale)
         or (row.OptIn and row.OptIn.locale)
@@ -159,7 +205,8 @@ def _draft(row: Any, lines: list[Line], pictures: dict[tuple[int, str], str], pu
         because=_BECAUSE[row.Enrollment.subject_key],
     )
     if order:
-        content = replace(content, order=_order(order, content))
+        stars = tuple(f"{public_url}/s/{unsubscribe_token(delivery)}?stars={n}" for n in range(1, 6))
+        content = replace(content, order=_order(order, content), star_urls=stars)
     button_url = checkout.recovery_url if checkout else _confirm_url(row.OptIn, public_url) if row.OptIn else None
     return Draft(delivery=delivery, shop=shop, coupon=row.Coupon, button_url=button_url or shop.url, content=content)
 

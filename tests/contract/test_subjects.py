@@ -187,7 +187,9 @@ def test_mail_shows_the_lines_of_its_order_and_none_where_it_is_about_a_person(s
     receive(house, shop_id, "checkouts/update", builders.checkout_body("t9", now, email="eve@example.com"), "w2")
     later(house, days=1, hours=1)
     with house() as session:
-        drafts = content.gather(session, session.query(Delivery).order_by(Delivery.id).all(), "http://127.0.0.1")
+        drafts = content.gather(
+            session, session.query(Delivery).order_by(Delivery.id).all(), "http://127.0.0.1", now=clock.now(session)
+        )
     shown = {d.delivery.flow: ([(n.title, n.quantity) for n in d.content.lines], d.content.because) for d in drafts}
 
     assert shown == {"hello": ([], "subscriber"), "thanks": ([("Stoneware Mug", 2)], "order")}

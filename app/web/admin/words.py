@@ -129,7 +129,14 @@ STAYS = {
     "answered": "no answer yet",
     "scored_at_most": "no low score",
 }
-FLOW_ICONS = {"abandoned_cart": "cart", "double_opt_in": "mail"}
+FLOW_ICONS = {
+    "abandoned_cart": "cart",
+    "double_opt_in": "mail",
+    "welcome": "mail",
+    "post_purchase": "tag",
+    "review_request": "check",
+    "vip": "shop",
+}
 SHOWS = {
     "opt_in": "A button that confirms their address",
     "checkout": "The cart and a link back to it",
@@ -155,6 +162,19 @@ STEPS = {
     "coupon": "Coupon",
     "confirm": "Please confirm",
     "confirm_reminder": "Please confirm, once more",
+    "hello": "Welcome",
+    "story": "Who we are",
+    "favourites": "What people like",
+    "gift_reminder": "Reminder of the gift",
+    "thanks_first": "Thanks for the first order",
+    "tips": "Tips",
+    "promotion": "Coupon for the next order",
+    "thanks_again": "Thanks for coming back",
+    "ask": "Stars, please",
+    "ask_again": "Stars, once more",
+    "thanks": "Thanks",
+    "early_access": "Early access",
+    "drop_out_warning": "Their place ends soon",
 }
 EVENTS = {
     "checkout_updated": "Cart changed",

@@ -1,0 +1,141 @@
+"""Answers to a mail's question: five stars and a few words. A low score stops marketing until somebody has settled it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.domain.errors import Refused
+from app.models import Answer, Customer, Delivery, Enrollment, Order, Shop
+from app.services import audit, content, people, react
+
+SCORES = range(1, 6)
+LOW = 2  # so many stars or fewer
+WORDS_LIMIT = 2_000  # characters
+LISTED_MOST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a survey page is about: whose mail, about which order, and what was answered so far."""
+
+    shop: Shop
+    delivery: Delivery
+    order_number: str
+    locale: str | None
+    answer: Answer | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answer as the shop's people see it."""
+
+    answer: Answer
+    flow: str
+    step: str
+    email: str | None
+    order_number: str | None
+
+
+def find(session: Session, token: str) -> Question | None:
+    """Return what a link of stars is about, or None when it leads nowhere: only mails about an order ask."""
+    raw = content.read_token(token)
+    if raw is None:
+        return None
+    row = session.execute(
+        select(Shop, Delivery, Order, Customer.locale, Answer)
+        .select_from(Delivery)
+        .join(Shop, Shop.id == Delivery.shop_id)
+        .join(Enrollment, and_(Enrollment.shop_id == Delivery.shop_id, Enrollment.id == Delivery.enrollment_id))
+        .join(Order, and_(Order.shop_id == Delivery.shop_id, Order.external_id == Enrollment.episode))
+        .join(Customer, and_(Customer.shop_id == Delivery.shop_id, Customer.id == Delivery.customer_id))
+        .outerjoin(Answer, and_(Answer.shop_id == Delivery.shop_id, Answer.delivery_id == Delivery.id))
+        .where(Delivery.token == raw, Enrollment.subject_key == "order", Delivery.recipient.is_not(None))
+    ).one_or_none()
+    return Question(row.Shop, row.Delivery, row.Order.number, row.locale, row.Answer) if row else None
+
+
+def record(session: Session, token: str, *, score: int, words: str, now: datetime) -> Question | None:
+    """Keep an answer; a second one to the same mail takes the place of the first. None when the link leads nowhere.
+
+    Behind the subject lock: a marketing mail that was claimed before has gone, none is claimed after a low score.
+
+    Raises:
+        Refused: the score is not one of one to five.
+    """
+    if score not in SCORES:
+        raise Refused("Give one to five stars.")
+    found = find(session, token)
+    if found is None:
+        return None
+    shop, delivery = found.shop, found.delivery
+    people.lock(session, shop.id, [delivery.customer_id])
+    values = {"score": score, "is_low": score <= LOW, "words": words.strip()[:WORDS_LIMIT] or None, "answered_at": now}
+    names = {"shop_id": shop.id, "delivery_id": delivery.id, "enrollment_id": delivery.enrollment_id}
+    statement = insert(Answer).values(**names, customer_id=delivery.customer_id, **values)
+    reopened = {"settled_at": None, "settled_by": None} if score <= LOW else {}
+    session.execute(
+        statement.on_conflict_do_update(index_elements=["shop_id", "delivery_id"], set_=values | reopened),
+        execution_options={"populate_existing": True},
+    )
+    _look_after(session, shop.id, delivery.customer_id)
+    react.look_again(session, shop, {delivery.customer_id}, now=now)
+    session.expire_all()
+    return find(session, token)
+
+
+def settle(session: Session, shop: Shop, answer_id: int, *, actor: str, now: datetime) -> None:
+    """Say that somebody has seen to a low score: the person may be mailed again. Again and again changes nothing.
+
+    Raises:
+        Refused: the shop has no such answer.
+    """
+    answer = session.scalar(select(Answer).where(Answer.shop_id == shop.id, Answer.id == answer_id))
+    if answer is None:
+        raise Refused("There is no such answer.")
+    if answer.settled_at is not None or not answer.is_low:
+        return
+    people.lock(session, shop.id, [answer.customer_id])
+    answer.settled_at, answer.settled_by = now, actor
+    session.flush()
+    _look_after(session, shop.id, answer.customer_id)
+    audit.record(session, shop.id, actor=actor, action="answer.settled", object_kind="answer", object_id=answer.id)
+
+
+def listed(session: Session, shop_id: int, *, only_open: bool = False) -> list[Told]:
+    """Return the newest answers of a shop."""
+    query = (
+        select(Answer, Delivery.flow, Delivery.step, Delivery.recipient, Order.number)
+        .join(Delivery, and_(Delivery.shop_id == Answer.shop_id, Delivery.id == Answer.delivery_id))
+        .join(Enrollment, and_(Enrollment.shop_id == Answer.shop_id, Enrollment.id == Answer.enrollment_id))
+        .outerjoin(Order, and_(Order.shop_id == Answer.shop_id, Order.external_id == Enrollment.episode))
+        .where(Answer.shop_id == shop_id)
+        .order_by(Answer.id.desc())
+        .limit(LISTED_MOST)
+    )
+    if only_open:
+        query = query.where(Answer.is_low, Answer.settled_at.is_(None))
+    return [Told(answer, flow, step, email, number) for answer, flow, step, email, number in session.execute(query)]
+
+
+def count_open(session: Session, shop_id: int) -> int:
+    """Count low scores that nobody has settled, up to LISTED_MOST."""
+    rows = select(Answer.id).where(Answer.shop_id == shop_id, Answer.is_low, Answer.settled_at.is_(None))
+    return session.scalar(select(func.count()).select_from(rows.limit(LISTED_MOST).subquery())) or 0
+
+
+def _look_after(session: Session, shop_id: int, customer_id: int) -> None:
+    """Hold when the person's oldest open low score was given, or that there is none."""
+    since = (
+        select(func.min(Answer.answered_at))
+        .where(Answer.shop_id == shop_id, Answer.customer_id == customer_id, Answer.is_low, Answer.settled_at.is_(None))
+        .scalar_subquery()
+    )
+    session.execute(
+        update(Customer)
+        .where(Customer.shop_id == shop_id, Customer.id == customer_id)
+        .values(unhappy_since=since)
+        .execution_options(synchronize_session=False)
+    )
