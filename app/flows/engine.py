@@ -106,7 +106,8 @@ def happened_at(flow: Flow, snapshot: Snapshot) -> datetime | None:  # noqa: PLR
         case "order_fulfilled":
             return (order.delivered_at or order.fulfilled_at) if order and order.placed_at else None
         case "customer_subscribed":
-            return person.subscribed_at if person else None
+            is_proven = snapshot.permission.is_confirmed or not snapshot.permission.needs_confirmation
+            return person.subscribed_at if person and is_proven else None
         case "customer_ordered":
             return person.purchases[-1].at if person and person.purchases else None
         case "opt_in_asked":

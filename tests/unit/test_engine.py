@@ -129,6 +129,8 @@ def test_conditions(condition, yes, no):
         ("order_fulfilled", {"order": ORDER}, False),
         ("order_fulfilled", {"order": replace(ORDER, placed_at=T0 - 30 * DAY, delivered_at=T0)}, True),
         ("customer_subscribed", {}, True),
+        ("customer_subscribed", {"permission": Permission(needs_confirmation=True)}, False),
+        ("customer_subscribed", {"permission": Permission(needs_confirmation=True, is_confirmed=True)}, True),
         ("customer_subscribed", {"person": replace(person(), subscribed_at=None)}, False),
         ("customer_ordered", {"person": person(1)}, True),
         ("customer_ordered", {"person": person(4)}, False),
