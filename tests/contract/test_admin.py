@@ -158,11 +158,17 @@ def test_the_wall_in_the_database_holds_when_a_query_forgets_the_shop(house, cas
 def test_the_switch_turns_the_flow_off_and_on_and_is_audited(house, client, cast):
     off = client.delete(f"{FLOW}/activation", headers={**HTMX, "HX-Target": "tr#flow-abandoned_cart"})
     with house() as session:
-        is_on = session.scalar(select(FlowSettings.is_on).where(FlowSettings.shop_id == cast.tea))
+        is_on = session.scalar(
+            select(FlowSettings.is_on).where(FlowSettings.shop_id == cast.tea, FlowSettings.flow == "abandoned_cart")
+        )
     client.post(f"{FLOW}/activation", headers={**HTMX, "HX-Target": "tr#flow-abandoned_cart"})
     with house() as session:
-        is_on_again = session.scalar(select(FlowSettings.is_on).where(FlowSettings.shop_id == cast.tea))
-        of_lamp = session.scalar(select(FlowSettings.is_on).where(FlowSettings.shop_id == cast.lamp))
+        is_on_again = session.scalar(
+            select(FlowSettings.is_on).where(FlowSettings.shop_id == cast.tea, FlowSettings.flow == "abandoned_cart")
+        )
+        of_lamp = session.scalar(
+            select(FlowSettings.is_on).where(FlowSettings.shop_id == cast.lamp, FlowSettings.flow == "abandoned_cart")
+        )
         audited = session.execute(
             select(AuditRow.action, AuditRow.actor).where(AuditRow.object_kind == "flow").order_by(AuditRow.id)
         ).all()
