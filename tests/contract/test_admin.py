@@ -237,7 +237,9 @@ def test_a_wrong_value_is_kept_and_explained_beside_its_field(house, client, cas
     form = typed(**{"coupon__percent": "33", field: value})
     full, piece = client.post(FLOW, data=form), client.post(FLOW, data=form, headers=HTMX)
     with house() as session:
-        version = session.scalar(select(FlowSettings.version).where(FlowSettings.shop_id == cast.tea))
+        version = session.scalar(
+            select(FlowSettings.version).where(FlowSettings.shop_id == cast.tea, FlowSettings.flow == "abandoned_cart")
+        )
     name = field.replace("__", ".")
     fields = dict(re.findall(r'<input class="input num"[^>]*?name="([^"]+)"[^>]*?value="([^"]*)"', full.text))
     shown = re.search(rf'name="{re.escape(name)}"[^>]*', full.text).group()
@@ -261,7 +263,9 @@ def test_an_unknown_unit_is_refused(client):
 def test_saving_what_is_there_makes_no_version(house, client, cast):
     answer = client.post(FLOW, data=typed(reminder__after="60", reminder__unit="minutes"), follow_redirects=True)
     with house() as session:
-        version = session.scalar(select(FlowSettings.version).where(FlowSettings.shop_id == cast.tea))
+        version = session.scalar(
+            select(FlowSettings.version).where(FlowSettings.shop_id == cast.tea, FlowSettings.flow == "abandoned_cart")
+        )
 
     assert "Nothing was changed" in answer.text
     assert version == 1

@@ -152,7 +152,9 @@ def test_the_switch_moves_without_leaving_the_page(house, browser, site, cast):
         expect(page.locator("#toasts")).to_contain_text("paused")
         expect(switch).to_be_focused()
         with house() as session:
-            is_on = session.scalar(select(FlowSettings.is_on).where(FlowSettings.shop_id == cast.tea))
+            is_on = session.scalar(
+                select(FlowSettings.is_on).where(FlowSettings.shop_id == cast.tea, FlowSettings.flow == "abandoned_cart")
+            )
 
         assert is_on is False
         assert page.url.endswith("/admin/flows")
