@@ -5,7 +5,7 @@ the two is aligned with the From address.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,7 +37,7 @@ def look_up(domain: str, names: NameLookup, *, selectors: Sequence[str] = SELECT
         names: the DNS.
         selectors: names of DKIM keys to try.
     """
-    checks = (_spf, lambda d, n: _dkim(d, n, selectors), _dmarc, _mx)
+    checks: tuple[Callable[[str, NameLookup], Record], ...] = (_spf, lambda d, n: _dkim(d, n, selectors), _dmarc, _mx)
     kinds: tuple[Literal["spf", "dkim", "dmarc", "mx"], ...] = ("spf", "dkim", "dmarc", "mx")
     found = []
     for kind, check in zip(kinds, checks, strict=True):
