@@ -11,9 +11,9 @@ from app import queues
 from app.cli.output import emit, emit_list, json_option, say
 from app.cli.scope import transaction
 from app.models import ShopState
-from app.services import watch
+from app.services import reconcile, watch
 
-_TABLES = ("shops", "webhooks", "scheduled_steps", "deliveries")
+_TABLES = ("shops", "webhooks", "scheduled_steps", "deliveries", "cursors")
 _MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 
 
@@ -47,10 +47,12 @@ def status(as_json: bool) -> None:
     """
     with transaction() as (session, _):
         counts = {table: _count(session, table) for table in _TABLES}
+        unread = reconcile.in_trouble(session)
         due = {w.kind: {"due": w.due, "oldest_seconds": round(w.oldest_seconds, 1)} for w in watch.waiting(session)}
         silent, complaints = watch.silence(session, "scheduler"), watch.complaints(session)
     lag = None if silent is None else round(silent.total_seconds(), 1)
     row = {"states": counts, "due": due, "scheduler_lag_seconds": lag, "queues": _queue_lengths(), "complaints": complaints}
+    row["shops_not_read"] = unread
     if as_json:
         emit(row, as_json=True)
     else:
@@ -89,5 +91,7 @@ def _print(row: dict[str, Any]) -> None:
     emit({"scheduler": "never seen" if lag is None else f"{lag} s ago"}, as_json=False)
     if lost := row["states"]["shops"].get(ShopState.RECONNECT):
         say(f"{lost} {'shop' if lost == 1 else 'shops'} must be connected again by the merchant: cartwheel shop list")
+    for shop_id, kinds in row["shops_not_read"].items():
+        say(f"Shop {shop_id} cannot be asked for {', '.join(kinds)}: cartwheel shop show {shop_id}")
     for complaint in row["complaints"]:
         say(complaint)

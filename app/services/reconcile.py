@@ -24,6 +24,7 @@ from app.services.people import lock_shop
 OVERLAP = timedelta(minutes=10)
 HEALTH_EVERY = timedelta(hours=1)
 _LATER = timedelta(days=1)  # when it is looked again whether a kind can be asked for by now
+_TROUBLE = 3  # tries in a row that failed, before somebody is told
 _LONGEST_ERROR = 300  # characters
 Values = dict[str, Any]
 
@@ -132,6 +133,16 @@ def progress(session: Session, shop_id: int) -> Mapping[str, Cursor]:
     """Return the cursors of a shop by kind: for each, how far its import is."""
     rows = session.scalars(select(Cursor).where(Cursor.shop_id == shop_id, Cursor.kind.in_(list(Kind))))
     return {row.kind: row for row in rows}
+
+
+def in_trouble(session: Session) -> dict[int, list[str]]:
+    """Return which kinds could not be read several times in a row, or not understood, by shop; at most 100 of them."""
+    is_failing = (Cursor.attempts >= _TROUBLE) | Cursor.error.startswith("Not understood") | (Cursor.state == "failed")
+    query = select(Cursor.shop_id, Cursor.kind).where(Cursor.error.is_not(None), is_failing, Cursor.state != "stopped")
+    found: dict[int, list[str]] = {}
+    for shop_id, kind in session.execute(query.order_by(Cursor.shop_id, Cursor.kind).limit(100)):
+        found.setdefault(shop_id, []).append(kind)
+    return found
 
 
 def _note_import(session: Session, ended: Cursor) -> None:

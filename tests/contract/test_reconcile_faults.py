@@ -1,18 +1,22 @@
 """What becomes of an import when the shop has a bad day: each fault is told in words, and then it goes on."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app import config
+from app.cli import cli
 from app.demo.fakes import Fakes
 from app.demo.shopify_admin import price
 from app.domain.polling import Kind
+from app.services import reconcile
 from integrations.shopify import client, listing
 from integrations.shopify.documents import is_query, operation_text
 from tests.contract.test_shopify_fake import Held
@@ -196,6 +200,21 @@ def test_one_order_that_cannot_be_understood_stops_no_other(house, fakes, shop, 
     assert error.startswith("Not understood: Order")
     assert "created_at" in error
     assert "alice" not in error
+
+
+def test_a_shop_that_cannot_be_read_for_long_is_named_by_status(house, fakes, shop):
+    """I16: after the third try in a row, and not after the first."""
+    fakes.shopify_api.faults.fail, fakes.shopify_api.faults.fail_status = 99, 500
+    named = []
+    for _ in range(3):
+        poll()
+        with house.begin() as session:
+            named.append(reconcile.in_trouble(session))
+        wait(house, fakes, timedelta(hours=1))
+    shown = json.loads(CliRunner().invoke(cli, ["status", "--json"]).stdout)["shops_not_read"]
+
+    assert [shop in each for each in named] == [False, False, True]
+    assert shown == {str(shop): ["orders"]}
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if is_query(name)])
