@@ -23,6 +23,7 @@ from integrations import SOURCES
 from jobs import drain as draining
 from jobs.access import call_shop
 
+SLICE = 5.0  # seconds; an import goes on for minutes, and in this queue somebody waits for their shop to be connected
 SOON = timedelta(minutes=1)
 REFUSED_WAIT = timedelta(hours=1)  # a person has to mend it; connecting the shop again sets it due at once
 
@@ -31,18 +32,18 @@ _rng = SystemRandom()
 
 
 def drain(until: float) -> None:
-    """Move due cursors on until none is due; with the time up and more left, ring again.
+    """Move due cursors on, at least one, until none is due or the slice is up; with more left, ring again.
 
     Args:
-        until: by `time.monotonic`.
+        until: by `time.monotonic`; where that is far, SLICE says when others of this queue have their turn.
     """
+    until = min(until, time.monotonic() + SLICE)
     work = draining.Work(queue=QueueName.HOUSEKEEPING, model=Cursor, do=lambda *_: None, batch=1)
-    while time.monotonic() < until:
-        rows = draining.take(work)
-        if not rows:
-            return
+    while rows := draining.take(work):
         step(rows[0])
-    ring(QueueName.HOUSEKEEPING)
+        if time.monotonic() > until:
+            ring(QueueName.HOUSEKEEPING)
+            return
 
 
 def step(cursor: Cursor) -> None:

@@ -14,11 +14,13 @@ from werkzeug.serving import make_server
 import jobs.inbox
 import jobs.reconcile
 from app import clock
+from app.db import sessions
 from app.demo.clock import DemoClock
 from app.demo.config import DemoConfig
 from app.demo.fakes import Fakes
 from app.demo.server import create_app
 from app.demo.webhook import Outgoing, SignedWebhook
+from app.models import Cursor, claims
 from app.services import install
 from app.services.install import ShopFacts
 from tests import builders
@@ -58,7 +60,12 @@ def connect(maker: sessionmaker[Session], fakes: Fakes) -> int:
 
 def poll() -> None:
     """Ask the shops until nothing is due."""
-    jobs.reconcile.drain(time.monotonic() + 60)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        jobs.reconcile.drain(deadline)
+        with sessions().begin() as session:
+            if not claims.is_anything_due(session, Cursor, clock.now(session)):
+                return
 
 
 def wait(maker: sessionmaker[Session], fakes: Fakes, by: timedelta) -> None:
