@@ -10,6 +10,7 @@ from app.demo.shopify_admin import AdminApi
 from app.demo.store import Store
 from app.demo.webhook import Outgoing
 from app.demo.woocommerce import WooShop
+from app.demo.woocommerce_passport import Passport
 from app.demo.woocommerce_rest import RestApi
 
 
@@ -39,6 +40,7 @@ class Fakes:
         self.woocommerce = WooShop(LAMP_LOFT, config, self.clock, outgoing, self._store("woocommerce"))
         self.shopify_api = AdminApi(self.shopify)
         self.woocommerce_api = RestApi(self.woocommerce)
+        self.passport = Passport(self.woocommerce, config)
         self.shops: dict[str, Shop] = {"shopify": self.shopify, "woocommerce": self.woocommerce}
 
     def announce(self) -> None:

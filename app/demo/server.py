@@ -12,6 +12,7 @@ from app.demo.fakes import Fakes
 from app.demo.prices import price
 from app.demo.shopify_back_office import back_office
 from app.demo.storefront import storefront_pages
+from app.demo.woocommerce_back_office import wp_admin
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
@@ -48,7 +49,7 @@ def create_app(config: DemoConfig, fakes: Fakes | None = None) -> Flask:
     app.context_processor(lambda: {"config": config, "shops": fakes.shops, "now": fakes.clock.now()})
     for pages in (
         control_pages(fakes), storefront_pages(fakes), fakes.shopify_api.blueprint(),
-        *fakes.woocommerce_api.blueprints(), back_office(fakes),
+        *fakes.woocommerce_api.blueprints(), back_office(fakes), wp_admin(fakes),
     ):  # fmt: skip
         app.register_blueprint(pages)
     app.register_error_handler(404, _missing)

@@ -10,8 +10,9 @@ from flask_wtf.csrf import CSRFProtect, generate_csrf
 from app.web import errors
 from app.web.host import STANDALONE, Host, NotAdmitted, retry
 from app.web.install.shopify_host import SHOPIFY
+from app.web.install.wordpress_host import WORDPRESS
 
-HOSTS: tuple[Host, ...] = (SHOPIFY,)
+HOSTS: tuple[Host, ...] = (SHOPIFY, WORDPRESS)
 
 
 class BearerOrCsrf(CSRFProtect):  # type: ignore[misc]  # flask-wtf has no types

@@ -77,6 +77,11 @@ def read_admin_token(token: str, *, secrets_of: Callable[[str], Sequence[str]], 
     )
 
 
+def is_origin(text: str) -> bool:
+    """Say whether a text is an origin as browsers write it, and therefore safe in a header."""
+    return _CLAIMS["origin"].fullmatch(text) is not None
+
+
 def _parts(token: object) -> tuple[str, bytes]:
     found = _TOKEN.fullmatch(token) if isinstance(token, str) and len(token) <= _LONGEST_TOKEN else None
     if found is None:

@@ -1,13 +1,15 @@
-"""The companion plugin to download: the same for everybody, so anybody may have it."""
+"""The companion plugin's doors: the plugin to download, where its frame begins, where a page in it gets a token."""
 
 import hashlib
 from functools import lru_cache
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, abort, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.config import settings
 from app.web.guards import Guard, guarded
+from app.web.install import wordpress_host
+from app.web.install.wordpress_host import AGAIN, BACK_OFFICE, TOKEN
 from integrations.woocommerce import plugin
 
 blueprint = Blueprint("companion", __name__, url_prefix="/woocommerce")
@@ -25,6 +27,24 @@ def download() -> ResponseReturnValue:
     response.headers["Cache-Control"] = f"public, max-age={_AN_HOUR}"
     response.set_etag(fingerprint)
     return response.make_conditional(request)
+
+
+@blueprint.get("/admin")
+@guarded(Guard.PUBLIC)
+def open_admin() -> ResponseReturnValue:
+    """Lead the plugin's frame to the first page, which checks who is asking."""
+    return redirect(url_for("admin.flows", wordpress_token=request.args.get(TOKEN, "")))
+
+
+@blueprint.get("/renew")
+@guarded(Guard.PUBLIC)
+def renew() -> ResponseReturnValue:
+    """Answer a page that was loaded anew with nothing but the script that fetches a token and comes back with it."""
+    origin, again = request.args.get(BACK_OFFICE, ""), request.args.get("again", "")
+    if not wordpress_host.is_allowed(origin) or not AGAIN.fullmatch(again):
+        abort(400)
+    g.framing = wordpress_host.framing(origin)
+    return render_template("install/renew.html", back_office=origin, again=again)
 
 
 @lru_cache(maxsize=1)

@@ -15,7 +15,7 @@ final class Cartwheel_Admin {
 	const SLUG       = 'cartwheel';
 	const CAPABILITY = 'manage_woocommerce'; // Administrators and shop managers.
 	const NONCE      = 'cartwheel-token';
-	const FRAME_PATH = '/admin/';
+	const FRAME_PATH = '/woocommerce/admin';
 	const PARAMETER  = 'wordpress_token';
 
 	/**
