@@ -24,27 +24,22 @@ SENDER = Sender(
 # What layout.text_part says, as a template.
 TEXT = """{{ mail.shop_name }}
 
-{{ plain_intro }}
+{% for block in blocks %}{% if block.kind == "words" %}{{ plain[loop.index0] }}
+{% elif block.kind == "table" %}{% for item in block.items %}- {{ item.title }}{% if item.note %} ({{ item.note }}){% endif %}: {{ item.price }}
+{% endfor %}{{ block.sum_label }}: {{ block.sum }}
+{% elif block.kind == "coupon" %}{{ block.until }}:
 
-{% for item in mail.items %}- {{ item.title }}{% if item.note %} ({{ item.note }}){% endif %}: {{ item.price }}
-{% endfor %}{{ mail.subtotal_label }}: {{ mail.subtotal }}
+    {{ block.code }}
 
-{% if mail.coupon %}{{ mail.coupon.until }}:
-
-    {{ mail.coupon.code }}
-
-{{ mail.coupon.before }}{{ mail.coupon.price }}{{ mail.coupon.after }}{% endif %}
-
-{{ mail.button_label }}:
-{{ mail.button_url }}
-
-{{ plain_outro }}
-
--- \n{{ mail.shop_name }}
+{{ block.before }}{{ block.price }}{{ block.after }}
+{% elif block.kind == "button" %}{{ block.label }}:
+{{ block.url }}
+{% endif %}
+{% endfor %}-- \n{{ mail.shop_name }}
 {{ mail.postal_address }}
 {{ mail.reason }}
 {{ mail.unsubscribe_label }}: {{ mail.unsubscribe_url }}
-"""
+"""  # noqa: E501  (a line of the mail)
 
 
 def main() -> None:
@@ -78,12 +73,11 @@ def _jinja(pages: Sequence[MailPage]) -> Callable[[MailPage], tuple[str, str]]:
     # Its words stand ready: cleaning, styling and writing them plain is ours to do.
     shown = {
         id(page): {
-            "mail": page, "script": page.script, "padding": layout._PADDING,
-            "intro": layout._styled(page.intro, page.script), "outro": layout._styled(page.outro, page.script),
-            "plain_intro": layout._plain(page.intro), "plain_outro": layout._plain(page.outro),
+            **layout.frame_values(page),
+            "plain": [layout._plain(block.html) if block.kind == "words" else "" for block in page.blocks],
         }
         for page in pages
-    }  # fmt: skip
+    }
 
     def fill(page: MailPage) -> tuple[str, str]:
         return html.render(shown[id(page)]), plain.render(shown[id(page)])
