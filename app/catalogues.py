@@ -6,12 +6,12 @@ date with the code.
 
 import io
 from functools import lru_cache
-from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 
 from babel import Locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
 
 ROOT = Path(__file__).resolve().parents[1]
 MAILS = ROOT / "templates" / "email" / "locale"
@@ -44,4 +44,4 @@ def _read(path: Path) -> NullTranslations:
     compiled = io.BytesIO()
     write_mo(compiled, catalogue)
     compiled.seek(0)
-    return GNUTranslations(compiled)
+    return Translations(compiled)

@@ -12,7 +12,7 @@ KEYWORDS = {"say": None, "say_many": (1, 2), "noted": None, "gettext": None, "_"
 CATALOGUES = {
     Path("templates/email/locale"): ["app/services"],
     Path("templates/public/locale"): ["app/web/public", "templates/public"],
-    Path("templates/locale"): ["app/web", "templates/admin"],
+    Path("templates/locale"): ["app/web/admin", "templates/admin"],
 }
 METHODS = [("**.py", "python"), ("**.html", "jinja2")]
 

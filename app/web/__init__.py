@@ -9,7 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import crypto, log
 from app.config import Environment, Settings, Transport, settings
-from app.web import errors, health, hosts
+from app.web import errors, health, hosts, languages
 from app.web.host import Framing, policy
 
 MAX_FORM_BYTES = 256 * 1024  # pages; webhook routes read their own bodies, with their own limit
@@ -36,6 +36,7 @@ def create_app() -> Flask:
     )
     app.extensions["cartwheel"] = {"outbox_dir": config.outbox_dir}
     Htmx(app)
+    languages.init_app(app)
     csrf.init_app(app)
     app.jinja_env.globals["csrf_token"] = hosts.csrf_token  # for macros
     app.context_processor(lambda: {"csrf_token": hosts.csrf_token})

@@ -1,6 +1,7 @@
 """The languages that we ship: each mail in all five, right to left where it is, with its plurals, and who gets which."""
 
 import re
+import subprocess
 from dataclasses import replace
 from itertools import product
 
@@ -142,3 +143,11 @@ def test_time_is_written_as_at_home(tag, expected):
     sender = replace(COUPON.sender, timezone="UTC", locale=tag)
 
     assert expected in render(replace(COUPON, sender=sender, locale=tag)).text.replace("GMT", "UTC")
+
+
+def test_the_catalogues_are_up_to_date_with_the_code():
+    """When this fails: run script/messages, and translate what came in."""
+    root = catalogues.ROOT
+    done = subprocess.run([root / "script" / "messages", "--check"], capture_output=True, text=True, check=False, timeout=60)
+
+    assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ from app.services import signin
 from app.web.admin.door import blueprint
 from app.web.guards import Guard, guarded, sign_in
 from app.web.htmx import htmx_request, redirect_whole_page
+from app.web.languages import LANGUAGES
 
 
 @blueprint.get("/")
@@ -63,6 +64,17 @@ def choose_shop() -> ResponseReturnValue:
     if chosen not in session.get("shop_ids", []):
         abort(404)
     session["shop_id"] = chosen
+    return redirect(url_for("admin.flows"), 303)
+
+
+@blueprint.post("/language")
+@guarded(Guard.MERCHANT)
+def choose_language() -> ResponseReturnValue:
+    """Show the pages of this session in another language."""
+    wanted = request.form.get("language", "")
+    if wanted not in LANGUAGES:
+        abort(404)
+    session["language"] = wanted
     return redirect(url_for("admin.flows"), 303)
 
 

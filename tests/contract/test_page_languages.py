@@ -1,0 +1,83 @@
+"""The language of the merchant's pages: English until another is chosen, and then from right to left where it is."""
+
+import re
+
+import pytest
+from babel import Locale
+
+from app import catalogues
+from app.web.languages import LANGUAGES
+from tests.admin_cast import link, seed
+
+WORDS = {"en": "People in flows", "ar": "الأشخاص في المسارات", "az": "Axınlardakı insanlar", "zh_Hans": "流程中的人",
+         "zh_Hant": "流程中的人"}  # fmt: skip
+
+
+@pytest.fixture
+def client(house):
+    """Somebody of Tea & Tin."""
+    from app.web import create_app
+
+    cast = seed(house)
+    app = create_app()
+    app.config["WTF_CSRF_ENABLED"] = False
+    client = app.test_client()
+    client.post(link(house, cast.tea))
+    return client
+
+
+def choose(client, language: str):
+    return client.post("/admin/language", data={"language": language})
+
+
+def root(html: str) -> dict[str, str]:
+    tag = re.search(r"<html [^>]*>", html)
+    return dict(re.findall(r'(\w+)="([^"]*)"', tag[0] if tag else ""))
+
+
+def test_pages_are_english_until_a_language_is_chosen(client):
+    html = client.get("/admin/flows", headers={"Accept-Language": "ar"}).text
+
+    assert WORDS["en"] in html
+    assert (root(html)["lang"], root(html)["dir"]) == ("en", "ltr")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_flows_page_and_the_menu_speak_the_chosen_language(client, language):
+    choose(client, language)
+    html = client.get("/admin/flows").text
+
+    assert WORDS[language] in html
+    assert root(html)["lang"] == language.replace("_", "-")
+    assert root(html)["dir"] == ("rtl" if language == "ar" else "ltr")
+    if language != "en":
+        assert not re.search(r">(Flows|Mails|Sign out|Latest mails|Mails sent|right now|Main menu)<", html)
+
+
+def test_pages_that_are_not_marked_yet_still_work_in_another_language(client):
+    choose(client, "ar")
+
+    pages = ("/admin/mails", "/admin/webhooks", "/admin/flows/abandoned_cart")
+
+    assert [client.get(page).status_code for page in pages] == [200] * 3
+
+
+def test_a_choice_lasts_for_the_session_and_can_be_undone(client):
+    choose(client, "az")
+    choose(client, "en")
+
+    assert WORDS["en"] in client.get("/admin/flows").text
+
+
+@pytest.mark.parametrize("language", ["de", "", "../../etc/passwd", "ar\r\nX: y"])
+def test_a_language_that_there_is_not_is_404(client, language):
+    assert choose(client, language).status_code == 404
+    assert WORDS["en"] in client.get("/admin/flows").text
+
+
+@pytest.mark.parametrize("language", [name for name in LANGUAGES if name != "en"])
+def test_every_marked_word_is_translated(language):
+    held = catalogues.translations(catalogues.PAGES, Locale.parse(language))._catalog
+
+    assert len(held) > 40
+    assert [key for key, words in held.items() if key and not words] == []
