@@ -11,7 +11,7 @@ from app.cli.rules import spelled
 from app.cli.scope import actor, shop_option, transaction
 from app.config import settings
 from app.models import Cursor, Shop, ShopState
-from app.services import edit_rules, install, mail_pace, mail_rules, reconcile, sender_domain, shops
+from app.services import connections, edit_rules, install, mail_pace, mail_rules, reconcile, sender_domain, shops
 from integrations.names import Dns
 
 COLUMNS = ("shop_id", "platform", "domain", "name", "state", "installed_at")
@@ -40,6 +40,10 @@ def show(shop: str | None, mail_domain: bool, as_json: bool) -> None:
     with transaction() as (session, _):
         found = shops.find(session, shop)
         row = {**_row(found), "read": _read(reconcile.progress(session, found.id))}
+        row["webhooks"] = reconcile.webhook_ailment(session, found.id) or "in order"
+        if known := connections.of(session, found.id):
+            shown = ("version", "wordpress", "companion", "senders", "looked_at", "problem")
+            row["connection"] = {name: getattr(known, name) for name in shown}
         sender = found.sender_email
     if mail_domain:
         records = sender_domain.look_up(sender.rpartition("@")[2], Dns())

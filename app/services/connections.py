@@ -29,6 +29,11 @@ def rivals(session: Session, shop_id: int, flows: Iterable[str]) -> list[str]:
     return [str(name) for name in known.senders] if known else []
 
 
+def look_soon(session: Session, shop_id: int, *, now: datetime) -> None:
+    """Have a connected shop looked at: which versions, which plugins."""
+    session.execute(_upsert(shop_id, now, due_at=now))
+
+
 def learn(session: Session, shop_id: int, inside: Mapping[str, Any], *, now: datetime) -> None:
     """Keep what the shop shows the holder of its keys; nothing is wrong then."""
     session.execute(_upsert(shop_id, now, **learned(inside, now=now)))

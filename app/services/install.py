@@ -15,7 +15,7 @@ from app.domain.ports import Tokens
 from app.flows import FLOWS
 from app.flows.vocabulary import to_json
 from app.models import FlowSettings, FlowVersion, Shop, ShopState, ShopToken, TokenKind
-from app.services import audit, mail_pace, reconcile, tokens
+from app.services import audit, connections, mail_pace, reconcile, tokens
 
 HASH_KEY_BYTES = 32
 ASK_AGAIN = timedelta(minutes=5)  # for rights that the merchant may have granted since
@@ -107,6 +107,7 @@ def connect_woocommerce(
         shop,
         {TokenKind.CONSUMER_KEY: key, TokenKind.CONSUMER_SECRET: secret, TokenKind.WEBHOOK_SECRET: webhook_secret},
     )
+    connections.look_soon(session, shop.id, now=now)
     audit.record(session, shop.id, actor=actor, action="shop.connected", object_kind="shop", object_id=shop.id)
     return shop
 

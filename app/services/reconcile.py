@@ -129,6 +129,11 @@ def read_all_again(session: Session, shop_id: int, kind: Kind, *, now: datetime)
     return cursor
 
 
+def webhook_ailment(session: Session, shop_id: int) -> str | None:
+    """Return what was wrong with a shop's webhooks when they were looked at last, None where nothing was."""
+    return session.scalar(select(Cursor.error).where(Cursor.shop_id == shop_id, Cursor.kind == WEBHOOKS))
+
+
 def progress(session: Session, shop_id: int) -> Mapping[str, Cursor]:
     """Return the cursors of a shop by kind: for each, how far its import is."""
     rows = session.scalars(select(Cursor).where(Cursor.shop_id == shop_id, Cursor.kind.in_(list(Kind))))

@@ -96,6 +96,18 @@ RULES = (
         "DELETE FROM sign_in_links WHERE token_hash IN "
         "(SELECT token_hash FROM sign_in_links WHERE expires_at < now() - :age LIMIT :batch)",
     ),
+    Rule(
+        "attempts to connect a shop",
+        timedelta(days=2),  # their page can be opened for a day
+        "DELETE FROM oauth_states WHERE (shop_id, id) IN "
+        "(SELECT shop_id, id FROM oauth_states WHERE created_at < now() - :age LIMIT :batch)",
+    ),
+    Rule(
+        "doubts that no shop settled",
+        _KEYS,
+        "DELETE FROM doubts WHERE (shop_id, id) IN (SELECT shop_id, id FROM doubts "
+        "WHERE told_at < now() - :age AND state = 'failed' LIMIT :batch)",
+    ),
 )
 
 

@@ -1,5 +1,6 @@
 """WooCommerce's webhooks as real shops send them: switched off, lost, out of order, wrong. Nothing is lost."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,11 +17,14 @@ from app.demo.webhook import SignedWebhook
 from app.models import Connection, Cursor, Doubt, Order, Shop, Webhook
 from app.services import edit_flow
 from integrations.woocommerce import hooks
+from integrations.woocommerce.topics import COMPANION_TOPICS, TOPICS
 from integrations.woocommerce.verify import is_authentic, secret_of
 from jobs import connecting, doubts, reconcile
 from jobs.access import shop_access
 from tests import builders
-from tests.woo_cast import WAIT, Town, town
+from tests.woo_cast import KEY, SECRET, WAIT, Town, town
+
+ALL = len(TOPICS) + len(COMPANION_TOPICS)
 
 
 @pytest.fixture
@@ -120,7 +124,8 @@ def test_a_webhook_that_a_person_paused_is_left_alone_and_shown(place: Town, mon
     work(place)
 
     assert place.shop.hook("order.created").id == number
-    assert rows(place, "SELECT error FROM cursors WHERE kind = 'webhooks'") == [("The shop does not send order.created.",)]
+    told = CliRunner().invoke(cli, ["shop", "show", "--json"])
+    assert '"webhooks": "The shop does not send order.created."' in told.stdout
 
 
 def test_copies_and_what_somebody_deleted_are_set_right(place: Town) -> None:
@@ -134,23 +139,23 @@ def test_copies_and_what_somebody_deleted_are_set_right(place: Town) -> None:
 
     ours = [hook.topic for hook in shop.hooks.values() if hook.target == first.target]
     assert sorted(ours) == sorted({*ours})
-    assert len(ours) == 10
+    assert len(ours) == ALL
     assert strange.id in shop.hooks
 
 
 def test_a_plugin_that_comes_later_is_found_and_gets_its_webhooks(place: Town) -> None:
     shop = place.shop
-    for topic in ("checkout.updated", "shopper.deleted"):
+    for topic in COMPANION_TOPICS:
         del shop.hooks[shop.hook(topic).id]
     del shop.plugins["cartwheel"]
     due(place, "webhooks")
     work(place)
-    assert len(shop.hooks) == 8
+    assert len(shop.hooks) == len(TOPICS)
     shop.plugins["cartwheel"] = "1.1.0"
     due(place, "webhooks")
     work(place)
 
-    assert len(shop.hooks) == 10
+    assert len(shop.hooks) == ALL
 
 
 def test_an_update_that_comes_before_the_creation_is_one_order_and_one_purchase(place: Town) -> None:
@@ -364,7 +369,7 @@ def test_webhooks_are_made_once_though_answers_are_lost(place: Town, fault: str,
     work(place)
 
     assert sorted(hook.topic for hook in place.shop.hooks.values()) == sorted({h.topic for h in place.shop.hooks.values()})
-    assert len(place.shop.hooks) == 10
+    assert len(place.shop.hooks) == ALL
 
 
 def test_a_body_of_one_topic_does_not_pass_under_the_name_of_another(place: Town) -> None:
@@ -391,7 +396,7 @@ def test_our_webhooks_are_removed_when_we_leave(place: Town) -> None:
     address = place.shop.hook("order.created").target
     place.shop.add_hook("order.created", "https://elsewhere.example/hook", "theirs")
 
-    assert hooks.remove_all(access, address) == 10
+    assert hooks.remove_all(access, address) == ALL
     assert [hook.target for hook in place.shop.hooks.values()] == ["https://elsewhere.example/hook"]
 
 
@@ -434,3 +439,36 @@ def test_a_mail_of_woocommerces_own_that_is_switched_off_is_no_rival(place: Town
     connecting.drain(float("inf"))
 
     assert rows(place, "SELECT senders FROM connections") == [([],)]
+
+
+def test_what_is_known_of_a_connection_is_shown_to_support(place: Town) -> None:
+    told = json.loads(CliRunner().invoke(cli, ["shop", "show", "--json"]).stdout)
+
+    assert told["webhooks"] == "in order"
+    assert (told["connection"]["version"], told["connection"]["problem"]) == ("10.5.0", None)
+
+
+def test_old_attempts_go_with_all_that_came_for_them(place: Town) -> None:
+    """I12: also the sealed keys of one that came to nothing."""
+    from app.services import retention
+
+    with place.house.begin() as session:
+        session.execute(text("UPDATE oauth_states SET created_at = now() - interval '3 days', keys = 'sealed'"))
+        for rule in retention.RULES:
+            retention.apply(session, rule)
+
+    assert rows(place, "SELECT count(*) FROM oauth_states") == [(0,)]
+
+
+def test_a_shop_that_was_connected_by_hand_is_looked_at_too(place: Town) -> None:
+    with place.house.begin() as session:
+        session.execute(text("DELETE FROM connections"))
+    told = CliRunner().invoke(
+        cli,
+        ["shop", "connect", "woocommerce", "--url", place.address, "--key", KEY, "--secret", SECRET,
+         "--webhook-secret", "w" * 40, "--json"],
+    )  # fmt: skip
+    assert told.exit_code == 0, told.output
+    connecting.drain(float("inf"))
+
+    assert rows(place, "SELECT version, companion FROM connections") == [("10.5.0", "1.0.0")]
