@@ -100,9 +100,10 @@ class MailContent:
     lines: tuple[Line, ...]
     subtotal_minor: int
     button_url: str
-    unsubscribe_url: str | None  # None where nobody agreed to anything yet
+    unsubscribe_url: str | None  # None in a mail that is no marketing
     coupon: CouponFacts | None = None
     because: Because = "checkout"
+    preferences_url: str | None = None
     sold_out: frozenset[str] = frozenset()  # ids of products that the shop has none of at the moment
     order: OrderFacts | None = None
     parcel: ParcelFacts | None = None

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, Text, and_, cast, select, tuple_
 from sqlalchemy.orm import Session
 
 from app import crypto
+from app.domain.consent import MessageClass
 from app.domain.events import Line
 from app.domain.mailing import Because, CouponFacts, MailContent, OrderFacts
 from app.flows.vocabulary import SubjectKey, text_key
@@ -24,6 +25,7 @@ from app.models import (
     OptIn,
     Order,
     OrderLine,
+    Preference,
     Product,
     Shop,
 )
@@ -67,7 +69,8 @@ def gather(session: Session, deliveries: Sequence[Delivery], public_url: str, *,
     of_orders = _order_lines(session, {(r.Order.shop_id, r.Order.id) for r in rows if r.Order})
     lines = {(r.Delivery.shop_id, r.Delivery.id): _lines(r, of_orders) for r in rows}
     pictures = _pictures(session, ((key[0], line) for key, of_mail in lines.items() for line in of_mail))
-    drafts = [_draft(row, lines[row.Delivery.shop_id, row.Delivery.id], pictures, public_url) for row in rows]
+    chosen = _languages(session, rows)
+    drafts = [_draft(row, lines[row.Delivery.shop_id, row.Delivery.id], pictures, chosen, public_url) for row in rows]
     bare = [
         Bare(
             shop_id=d.shop.id,
@@ -184,7 +187,24 @@ def read_token(token: str) -> bytes | None:
     return raw if len(raw) == crypto.TOKEN_BYTES and len(token) <= 24 else None
 
 
-def _draft(row: Any, lines: list[Line], pictures: dict[tuple[int, str], str], public_url: str) -> Draft:
+def _way_out(delivery: Delivery, public_url: str, door: str) -> str:
+    return f"{public_url}/{door}/{unsubscribe_token(delivery)}"
+
+
+def _languages(session: Session, rows: Sequence[Any]) -> dict[int, str]:
+    """Return the languages that people chose themselves on the preference page; our customers' ids are unique."""
+    people = {(row.Delivery.shop_id, row.Delivery.customer_id) for row in rows}
+    found = session.execute(
+        select(Preference.customer_id, Preference.locale).where(
+            tuple_(Preference.shop_id, Preference.customer_id).in_(people), Preference.locale.is_not(None)
+        )
+    )
+    return {customer_id: locale for customer_id, locale in found if locale}
+
+
+def _draft(
+    row: Any, lines: list[Line], pictures: dict[tuple[int, str], str], chosen: dict[int, str], public_url: str
+) -> Draft:
     delivery, shop = row.Delivery, row.Shop
     checkout, order, customer = row.Checkout, row.Order, row.Customer
     trade = checkout or order
@@ -192,7 +212,8 @@ def _draft(row: Any, lines: list[Line], pictures: dict[tuple[int, str], str], pu
         flow=delivery.flow,
         step=text_key(delivery.step),
         sender=sender_of(shop),
-        locale=(checkout and checkout.locale)
+        locale=chosen.get(delivery.customer_id)
+        or (checkout and checkout.locale)
         or (row.OptIn and row.OptIn.locale)
         or (customer and customer.locale)
         or shop.locale,
@@ -201,7 +222,8 @@ def _draft(row: Any, lines: list[Line], pictures: dict[tuple[int, str], str], pu
         lines=tuple(_with_picture(line, shop.id, pictures) for line in lines),
         subtotal_minor=checkout.subtotal_minor if checkout else sum(line.price_minor * line.quantity for line in lines),
         button_url=shop.url,
-        unsubscribe_url=None if row.OptIn else f"{public_url}/u/{unsubscribe_token(delivery)}",
+        unsubscribe_url=_way_out(delivery, public_url, "u") if delivery.message_class == MessageClass.MARKETING else None,
+        preferences_url=None if row.OptIn else _way_out(delivery, public_url, "p"),
         because=_BECAUSE[row.Enrollment.subject_key],
     )
     if order:

@@ -79,6 +79,8 @@ class MailPage:
     reason: str
     unsubscribe_label: str
     unsubscribe_url: str | None
+    preferences_label: str
+    preferences_url: str | None
     test_note: str
 
 
@@ -117,7 +119,8 @@ def text_part(mail: MailPage) -> str:
     """Return the plain text part."""
     parts = [mail.test_note, mail.shop_name, *map(_text_of, mail.blocks), mail.signature]
     way_out = f"{mail.unsubscribe_label}: {mail.unsubscribe_url}" if mail.unsubscribe_url else ""
-    foot = ("-- ", mail.shop_name, mail.postal_address, mail.reason, way_out)
+    choose = f"{mail.preferences_label}: {mail.preferences_url}" if mail.preferences_url else ""
+    foot = ("-- ", mail.shop_name, mail.postal_address, mail.reason, way_out, choose)
     parts.append("\n".join(line for line in foot if line))
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -135,7 +135,9 @@ def _page(content: MailContent, writer: Writer, *, subject: str, preheader: str,
         signature=one_line(brand.signature, ADDRESS_LIMIT),
         reason=say(_REASONS[content.because]),
         unsubscribe_label=say("Unsubscribe"),
-        unsubscribe_url=None if content.because == "opt_in" else _needed(content.unsubscribe_url, "the way to unsubscribe"),
+        unsubscribe_url=_out(content.unsubscribe_url, "the way to unsubscribe"),
+        preferences_label=say("Choose your mails"),
+        preferences_url=_out(content.preferences_url, "the way to the preferences"),
         test_note=say("This is a test. Only you got it, and its coupon is made up.") if content.is_test else "",
     )
 
@@ -146,6 +148,10 @@ _REASONS = {
     "subscriber": noted("You get this because you subscribed to our mail."),
     "opt_in": noted("Somebody signed up with this address. If it was not you, ignore this mail: nothing more will come."),
 }
+
+
+def _out(url: str | None, what: str) -> str | None:
+    return None if url is None else _needed(url, what)
 
 
 def _needed(url: str | None, what: str) -> str:

@@ -262,3 +262,21 @@ def test_link_that_leads_nowhere_says_so(house, token):
 
     assert [a.status_code for a in answers] == [200, 200]
     assert all(b"This link does not work" in a.data for a in answers)
+
+
+def test_mail_comes_in_the_language_that_was_chosen_and_leads_to_the_page(page):
+    import email
+    from email import policy
+
+    from app.config import settings
+
+    _, path = page
+    create_app().test_client().post(path, data={**ALL, "lang": "ar"})
+    jobs.mail.drain()
+    (file,) = settings().outbox_dir.glob("*.eml")
+    message = email.message_from_bytes(file.read_bytes(), policy=policy.default)
+    html = message.get_body(("html",)).get_content()
+
+    assert 'dir="rtl"' in html
+    assert f'href="http://127.0.0.1:8000{path}"' in html
+    assert f"http://127.0.0.1:8000{path}" in message.get_body(("plain",)).get_content()

@@ -1,4 +1,4 @@
-"""The shopper's pages in a real browser: wide and on a phone, light and dark, in every script, by keyboard, without script."""
+"""The shopper's pages in a real browser: wide and on a phone, light and dark, in every language, without script."""
 
 import os
 import shutil
@@ -118,7 +118,7 @@ def test_no_page_is_in_anybodys_way_in_any_language(house, browser, site, paths,
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
 def test_the_way_of_a_shopper_works_without_script(house, browser, site, paths, viewport, lang):
     """Sign up, confirm, choose, unsubscribe and come back; each page on the way is in nobody's way."""
-    context = browser.new_context(base_url=site, viewport=viewport, java_script_enabled=True)
+    context = browser.new_context(base_url=site, viewport=viewport)
     page = context.new_page()
     wrong: list[str] = []
 
