@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 from app.domain.errors import Refused
 
 BLOCKS_MOST = 30
-SOURCE_LIMIT = 20_000  # characters of one text
+SOURCE_LIMIT = 20_000  # characters of one text, and of all words of a message
 LINE_LIMIT = 500  # characters of a subject, a preheader, a label
 
 _STRICT = ConfigDict(extra="forbid")
@@ -151,11 +151,15 @@ def from_json(tree: object) -> Message:
         Refused: it is not one; the message names the place and what is wrong there.
     """
     try:
-        return _MESSAGE.validate_python(tree)
+        message = _MESSAGE.validate_python(tree)
     except ValidationError as exc:
         first = exc.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the message"
         raise Refused(f"{place}: {first['msg']}.") from exc
+    # Each text may cost what its loops can make of its length; together they may cost no more than the longest alone.
+    if sum(len(block.html) for block in message.blocks if isinstance(block, Words)) > SOURCE_LIMIT:
+        raise Refused(f"The words of a message may have {SOURCE_LIMIT} characters in all. Shorten them.")
+    return message
 
 
 def read_body(source: str) -> tuple[Block, ...]:

@@ -47,6 +47,7 @@ def test_every_shipped_message_is_the_same_after_json_and_after_writing():
     (message({"type": "picture", "url": "https://x.example/a.png"}), "alt"),
     (message({"type": "picture", "url": "data:image/png;base64,x", "alt": ""}), "url"),
     (message({"type": "words", "html": "x" * 20_001}), "html"),
+    (message(*[{"type": "words", "html": "x" * 10_001}] * 2), "in all"),
     ("words", "message"),
     (None, "message"),
 ])  # fmt: skip
