@@ -427,7 +427,8 @@ POOL = urllib3.HTTPConnectionPool("shop.example")
     ("raised", "kind"),
     [
         (requests.ConnectTimeout("x"), Transient),
-        (requests.exceptions.SSLError(MaxRetryError(POOL, "/", urllib3.exceptions.SSLError("x"))), Transient),
+        # Not out of the handshake: it may have come while the answer was read.
+        (requests.exceptions.SSLError(MaxRetryError(POOL, "/", urllib3.exceptions.SSLError("x"))), Ambiguous),
         (requests.ReadTimeout("x"), Ambiguous),
         (requests.ConnectionError(urllib3.exceptions.ProtocolError("x")), Ambiguous),
         (requests.ConnectionError(), Ambiguous),
