@@ -64,6 +64,9 @@ def own_headers(mail: Mail) -> Iterator[tuple[str, str]]:
     """
     yield "X-Cartwheel-Delivery", _exact("X-Cartwheel-Delivery", mail.key)
     yield "X-Cartwheel-Flow", _exact("X-Cartwheel-Flow", mail.flow_step)
+    if mail.is_automatic:
+        yield "Auto-Submitted", "auto-replied"
+        yield "X-Auto-Response-Suppress", "All"
     if mail.unsubscribe_url:
         if not re.fullmatch(r"https?://[^\s<>]+", mail.unsubscribe_url):
             raise Permanent("The unsubscribe link is not an http or https address.")

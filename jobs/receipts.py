@@ -1,20 +1,26 @@
-"""The drain of what providers tell about mails: events of a signed webhook become rows, each once."""
+"""The drain of what comes back after a mail: a provider's events, and mail to our own addresses; each has effect once."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.config import settings
+from app.db import sessions
 from app.domain.errors import BadPayload
-from app.models import NO_SHOP, Webhook, WebhookState, claims
+from app.domain.replies import read_message
+from app.models import NO_SHOP, Reply, Webhook, WebhookState, claims
 from app.queues import QueueName
-from app.services import receipts
-from integrations.sendgrid import receipts as sendgrid
+from app.services import inbound, receipts
+from app.services.inbound import Courtesy
+from integrations.sendgrid import inbound as sendgrid_inbound
+from integrations.sendgrid import receipts as sendgrid_receipts
+from jobs import courtesy
 from jobs import drain as draining
 
-EVENTS = "events"  # the topic of a stored batch
+INBOUND = "inbound"  # the topic of a stored mail; everything else is a batch of events
 BATCH = 10  # posts; each may hold thousands of events
 
 ONLY_OURS = Webhook.shop_id == NO_SHOP
@@ -22,18 +28,37 @@ ONLY_OURS = Webhook.shop_id == NO_SHOP
 
 def drain() -> None:
     """Work off what came in; RQ calls it by name."""
-    draining.drain(draining.Work(queue=QueueName.RECEIPTS, model=Webhook, do=work, batch=BATCH, only=ONLY_OURS))
+    due: list[Courtesy] = []
+
+    def do(session: Session, webhooks: Sequence[Webhook], now: datetime) -> None:
+        due.extend(work(session, webhooks, now))
+
+    draining.drain(draining.Work(queue=QueueName.RECEIPTS, model=Webhook, do=do, batch=BATCH, only=ONLY_OURS))
+    if due:
+        with sessions().begin() as session:  # a batch that was rolled back and worked again left answers to nothing
+            held = set(session.scalars(select(Reply.id).where(Reply.id.in_([one.reply_id for one in due]))))
+        courtesy.send([one for one in due if one.reply_id in held])
 
 
-def work(session: Session, webhooks: Sequence[Webhook], now: datetime) -> None:
-    """Take in the events of claimed posts. What was read is not kept a second time: it holds everybody's addresses."""
-    told = []
+def work(session: Session, webhooks: Sequence[Webhook], now: datetime) -> list[Courtesy]:
+    """Take claimed posts in. What was read is not kept a second time: it holds people's addresses and words."""
+    told, due = [], []
     for webhook in webhooks:
         try:
-            told += sendgrid.read(webhook.body or b"")
+            if webhook.topic == INBOUND:
+                due += _mail(session, webhook, now)
+            else:
+                told += sendgrid_receipts.read(webhook.body or b"")
+            values: dict[str, Any] = {"state": WebhookState.DONE, "error": None, "body": None}
         except BadPayload as exc:
-            values: dict[str, Any] = {"state": WebhookState.FAILED, "error": str(exc), "error_class": BadPayload.__name__}
-        else:
-            values = {"state": WebhookState.DONE, "error": None, "body": None}
+            values = {"state": WebhookState.FAILED, "error": str(exc), "error_class": BadPayload.__name__}
         claims.finish(session, Webhook, [webhook], {**values, "processed_at": func.now()})
     receipts.take_in(session, told, source="sendgrid", now=now)
+    return due
+
+
+def _mail(session: Session, webhook: Webhook, now: datetime) -> list[Courtesy]:
+    message, recipients = sendgrid_inbound.read(webhook.body or b"")
+    told = read_message(message, recipients, settings().inbound_domain)
+    answer = inbound.take_in(session, told, now=now) if told else None
+    return [answer] if answer else []

@@ -91,6 +91,7 @@ class Mail:
     unsubscribe_url: str | None
     unsubscribe_to: str | None = None  # an address that unsubscribes whoever writes to it
     return_path: str | None = None  # where servers report a bounce to; carries the delivery's token
+    is_automatic: bool = False  # an answer that no machine shall answer (RFC 3834)
 
 
 class Headers(Protocol):

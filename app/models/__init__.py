@@ -21,6 +21,7 @@ from app.models.permission import ConsentWrite, MailRules, OptIn, OptInState, Pr
 from app.models.privacy import Erasure, ErasureKind, Export, ExportKind, Forgotten
 from app.models.receipt import DeliveryEvent
 from app.models.replay import Replay, ReplayState
+from app.models.reply import Reply
 from app.models.sending import Meter, Pause
 from app.models.shop import Shop, ShopState, ShopToken, TokenKind
 from app.models.staff import AuditRow, DemoClock, Heartbeat, Role, SignInLink, Staff
@@ -81,6 +82,7 @@ __all__ = [
     "Refund",
     "Replay",
     "ReplayState",
+    "Reply",
     "Role",
     "ScheduledStep",
     "Shipment",

@@ -26,6 +26,7 @@ from app.models import (
     Order,
     Preference,
     PurchaseMark,
+    Reply,
     TagWrite,
 )
 from app.models.bulk import as_table, insert_rows, one_of
@@ -36,7 +37,7 @@ FACTS = ("email", "first_name", "last_name", "locale", "country")
 STRICTNESS = [ConsentState.SUBSCRIBED, ConsentState.PENDING, ConsentState.NONE, ConsentState.UNSUBSCRIBED]
 _POINTS_AT_CUSTOMER = (
     CustomerIdentity, Checkout, Order, PurchaseMark, ConsentRow, Enrollment, Delivery, EventRow, Preference, OptIn,
-    ConsentWrite, TagWrite, Answer,
+    ConsentWrite, TagWrite, Answer, Reply,
 )  # fmt: skip
 
 

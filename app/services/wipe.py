@@ -31,6 +31,7 @@ from app.models import (
     Preference,
     PurchaseMark,
     Refund,
+    Reply,
     ScheduledStep,
     Shipment,
     TestMail,
@@ -178,6 +179,7 @@ def _runs(session: Session, shop_id: int, ids: Collection[int]) -> None:
     ours = select(Delivery.id).where(*mails)
     _set(session, Link, Link.shop_id == shop_id, Link.delivery_id.in_(ours), url=None)
     _set(session, Engagement, Engagement.shop_id == shop_id, Engagement.delivery_id.in_(ours), ip_hash=None)
+    _set(session, Reply, *_of(Reply, shop_id, ids), text=None)
     told = (DeliveryEvent.shop_id == shop_id, DeliveryEvent.delivery_id.in_(ours))
     _set(session, DeliveryEvent, *told, email_hash=None, reason=None)
     session.execute(

@@ -50,10 +50,10 @@ def create_app() -> Flask:
 
 
 def _register(app: Flask, config: Settings) -> None:
-    from app.web import admin, public, receipts, support, webhooks
+    from app.web import admin, inbound, public, receipts, support, webhooks
     from app.web.install import companion, shopify, woocommerce
 
-    for blueprint in (webhooks.blueprint, receipts.blueprint, health.blueprint, public.blueprint):
+    for blueprint in (webhooks.blueprint, receipts.blueprint, inbound.blueprint, health.blueprint, public.blueprint):
         csrf.exempt(blueprint)
         app.register_blueprint(blueprint)
     app.register_blueprint(shopify.blueprint)
