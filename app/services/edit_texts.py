@@ -11,6 +11,7 @@ from app import catalogues
 from app.domain.errors import CartwheelError, Refused
 from app.domain.mailing import MailContent
 from app.flows.messages import from_json, to_json
+from app.flows.vocabulary import Flow
 from app.models import FlowSettings, Shop
 from app.services import brand, edit_flow, samples
 from app.services.edit_flow import FlowState
@@ -44,7 +45,8 @@ def save(
     _known(state, step, locale)
     texts = own_texts(flow, step, locale, tree)
     texts.check()
-    try_out(texts, samples.example(shop, state.flow, step, brand=brand.of_shop(session, shop.id), now=now))
+    kit = brand.of_shop(session, shop.id)
+    try_out(texts, samples.example(shop, state.flow, step, brand=kit, now=now), state.flow)
     of_step = {**state.texts.get(step, {}), locale: to_json(from_json(tree))}
     return _keep(session, shop.id, state, {**state.texts, step: of_step}, actor=actor, now=now)
 
@@ -62,13 +64,13 @@ def drop(session: Session, shop_id: int, flow: str, step: str, locale: str, *, a
     return _keep(session, shop_id, state, texts, actor=actor, now=now)
 
 
-def try_out(texts: Texts, full: MailContent) -> None:
+def try_out(texts: Texts, full: MailContent, flow: Flow) -> None:
     """Render texts for a reader with everything, one with next to nothing, and one who means harm.
 
     Raises:
         Refused: they cannot be filled in for one of them.
     """
-    for content in samples.trials(full):
+    for content in samples.trials(full, flow):
         try:
             fill(content, texts)
         except Refused:

@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from app.domain.mailing import MailContent, Rendered
-from app.flows.messages import Button, CouponBox, Picture, Words
+from app.flows.messages import Button, CouponBox, Picture, Stars, Words
 from app.services import brand
 from app.services.cleaning import BLOCKS
 from app.services.texts import Texts
@@ -37,7 +37,7 @@ class Finding:
     fix: str = ""
 
 
-def look_over(mail: Rendered, content: MailContent, texts: Texts, *, public_url: str) -> list[Finding]:
+def look_over(mail: Rendered, content: MailContent, texts: Texts, *, public_url: str, makes_coupon: bool) -> list[Finding]:
     """Return what is right and what is not, what stops a mail first.
 
     Args:
@@ -45,12 +45,19 @@ def look_over(mail: Rendered, content: MailContent, texts: Texts, *, public_url:
         content: what it was rendered from.
         texts: with which words.
         public_url: where links of ours lead; they are not foreign.
+        makes_coupon: a coupon is made for this mail; it may also show one of an earlier mail, and need not.
     """
     page = _Page(mail.html)
     found = [
-        *_law(mail, content), *_parts(mail, content, texts), *_length(mail, page, texts), *_links(page, content, public_url),
-        *_tone(mail, texts), *_language(mail, content), *_sender(content), *_looks(content),
-    ]  # fmt: skip
+        *_law(mail, content),
+        *_parts(mail, content, texts, makes_coupon=makes_coupon),
+        *_length(mail, page, texts),
+        *_links(page, content, public_url),
+        *_tone(mail, texts),
+        *_language(mail, content),
+        *_sender(content),
+        *_looks(content),
+    ]
     order: dict[Level, int] = {"fail": 0, "warn": 1, "ok": 2}
     return sorted(found, key=lambda finding: order[finding.level])
 
@@ -70,7 +77,7 @@ def _law(mail: Rendered, content: MailContent) -> Iterator[Finding]:
     )
 
 
-def _parts(mail: Rendered, content: MailContent, texts: Texts) -> Iterator[Finding]:
+def _parts(mail: Rendered, content: MailContent, texts: Texts, *, makes_coupon: bool) -> Iterator[Finding]:
     blocks = texts.message.blocks
     if len(mail.text.strip()) > 40:
         yield Finding("plain_text", "ok", "Plain text part")
@@ -78,10 +85,10 @@ def _parts(mail: Rendered, content: MailContent, texts: Texts) -> Iterator[Findi
         yield Finding("plain_text", "fail", "Its plain text part is empty.")
     if not mail.preheader:
         yield Finding("preheader", "warn", "It has no preheader: mailboxes show its first words instead.", "Add ours")
-    if not any(isinstance(block, Button) for block in blocks):
+    if not any(isinstance(block, Button | Stars) for block in blocks):
         yield Finding("button", "warn", "It has no button: nobody knows where to go from here.", "Add a button")
     has_box = any(isinstance(block, CouponBox) for block in blocks)
-    if content.coupon and not has_box and "coupon.code" not in str(blocks):
+    if makes_coupon and not has_box and "coupon.code" not in str(blocks):
         yield Finding("coupon", "fail", "A coupon is made for this mail, and it does not show the code.", "Add the coupon")
     if has_box and not content.coupon:
         yield Finding("coupon", "warn", "It has a place for a coupon, and none is made for it.", "Take the block out")

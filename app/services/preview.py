@@ -72,7 +72,8 @@ def preview(
     texts = _texts(content, tree)
     texts.check()
     mail = fill(content, texts)
-    findings = message_checks.look_over(mail, content, texts, public_url=public_url)
+    makes_coupon = samples.makes_coupon(state.flow, step)
+    findings = message_checks.look_over(mail, content, texts, public_url=public_url, makes_coupon=makes_coupon)
     return Preview(mail=mail, findings=tuple(findings), languages=coverage(flow, step, state.texts.get(step)))
 
 

@@ -61,18 +61,29 @@ def example(shop: Shop, flow: Flow, step: str, *, now: datetime, brand: Brand | 
 
 
 def coupon_of(flow: Flow, step: str, *, now: datetime) -> CouponFacts | None:
-    """Return a made-up coupon with the terms of a step, or None when it has no coupon."""
-    terms = next((send.coupon for send in flow.sends if send.key == step), None)
+    """Return a made-up coupon with the terms of a step, else of the newest before it; None when there is none."""
+    keys = [send.key for send in flow.sends]
+    before = flow.sends[: keys.index(step) + 1] if step in keys else ()
+    terms = next((send.coupon for send in reversed(before) if send.coupon), None)
     if terms is None:
         return None
     return CouponFacts(code=COUPON_CODE, percent=terms.percent, expires_at=now + timedelta(hours=terms.valid_hours))
 
 
-def trials(full: MailContent) -> Iterator[MailContent]:
-    """Yield the mails that a text must survive: with everything, with as little as can be, and with hostile words."""
+def makes_coupon(flow: Flow, step: str) -> bool:
+    """Say whether a coupon is made for this mail of a flow."""
+    return any(send.coupon for send in flow.sends if send.key == step)
+
+
+def trials(full: MailContent, flow: Flow) -> Iterator[MailContent]:
+    """Yield the mails that a text must survive: with everything, with as little as can be, and with hostile words.
+
+    A coupon of an earlier mail may have run out by then; a mail's own is always there.
+    """
     yield full
+    least = replace(full, first_name=None, lines=full.lines[:1], products=(), parcel=None, star_urls=())
     sender = replace(full.sender, reply_to=None)
-    yield replace(full, sender=sender, first_name=None, lines=full.lines[:1], products=(), parcel=None, star_urls=())
+    yield replace(least, sender=sender, coupon=full.coupon if makes_coupon(flow, full.step) else None)
     evil = Line(title=_EVIL, quantity=1, price_minor=1, variant_title=_EVIL)
     order = replace(full.order, number=_EVIL, lines=(evil,) * 30) if full.order else None
     sender = replace(full.sender, name=_EVIL)

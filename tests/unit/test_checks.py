@@ -1,19 +1,24 @@
 """The checks of a message, and of a mail domain: each finds what it is for, and the mails that we ship pass them."""
 
+import re
 from dataclasses import replace
 from itertools import product
+from types import SimpleNamespace
 
 import pytest
+from babel import Locale
 
 from app import catalogues
 from app.domain.errors import NoAnswer
 from app.domain.mailing import Brand
-from app.services import sender_domain
+from app.flows import FLOWS
+from app.services import samples, sender_domain
 from app.services.message_checks import look_over
 from app.services.render import fill
 from app.services.texts import find, own_texts
 from app.services.urgency import PRESSURE, pressing
 from app.services.writing import locale_of
+from tests.conftest import T0
 from tests.mail_cast import COUPON, REMINDER, own
 
 TAGS = tuple(name.replace("_", "-") for name in catalogues.LANGUAGES)
@@ -25,7 +30,9 @@ def found(content, level: str = "") -> dict[str, str]:
     """Return what the checks say about a mail: code to words, of one level or of all that are not ok."""
     locale = locale_of(content.locale)
     texts = find(content.flow, content.step, *([locale] if locale else []), own=content.texts)
-    findings = look_over(fill(content, texts), content, texts, public_url="https://mail.example")
+    findings = look_over(
+        fill(content, texts), content, texts, public_url="https://mail.example", makes_coupon=bool(content.coupon)
+    )
     return {f.code: f.words for f in findings if (f.level == level if level else f.level != "ok")}
 
 
@@ -35,6 +42,30 @@ def test_the_mails_that_we_ship_have_nothing_to_say_against(content, tag):
     faults = found(replace(content, locale=tag))
 
     assert set(faults) <= {"length"}
+
+
+@pytest.mark.parametrize("tag", TAGS)
+@pytest.mark.parametrize(("flow", "step"), [(f.key, s.key) for f in FLOWS.values() for s in f.sends])
+def test_every_message_of_every_flow_is_fit_to_send_in_every_language(flow, step, tag):
+    """Mail test 9: the example, the reader with next to nothing and the hostile one, through every shipped text."""
+    shop = SimpleNamespace(
+        name="Tea & Tin", url="https://teaandtin.example", sender_email="hello@teaandtin.example", reply_to=None,
+        postal_address="4 Mill Lane", locale="en", timezone="UTC", currency="USD",
+    )  # fmt: skip
+    full = replace(samples.example(shop, FLOWS[flow], step, now=T0), locale=tag)
+    texts = find(flow, step, Locale.parse(tag, sep="-"))
+    mails = [fill(content, texts) for content in samples.trials(full, FLOWS[flow])]
+    makes_coupon = samples.makes_coupon(FLOWS[flow], step)
+    found = look_over(mails[0], full, texts, public_url=shop.url, makes_coupon=makes_coupon)
+    faults = {finding.code for finding in found if finding.level != "ok"}
+
+    assert faults <= {"length"}
+    for mail in mails:
+        assert mail.language == tag
+        assert "<script" not in mail.html
+        assert "\nBcc" not in mail.text
+        assert not re.search("[\r\n]|=\\?", mail.subject + mail.preheader)
+        assert "49" not in mail.text.replace("{{7*7}}", "")
 
 
 def test_what_is_right_is_told_as_well():
@@ -71,7 +102,7 @@ def test_each_fault_is_found(content, level, code):
 def test_a_mail_whose_footer_is_gone_is_stopped():
     texts = find("abandoned_cart", "reminder")
     mail = replace(fill(REMINDER, texts), html="<p>nothing</p>")
-    first = look_over(mail, REMINDER, texts, public_url="https://mail.example")[0]
+    first = look_over(mail, REMINDER, texts, public_url="https://mail.example", makes_coupon=False)[0]
 
     assert (first.code, first.level, first.fix) == ("unsubscribe", "fail", "Put the footer back")
 
