@@ -104,6 +104,9 @@ function test_an_account_keeps_its_own_address() {
 	Site::$customer->email = 'bob@example.com';
 	follow( $token );
 	same( 'bob@example.com', Site::$customer->email );
+	Site::$customer->email = '';
+	follow( $token );
+	same( '', Site::$customer->email, 'nor is it given one' );
 }
 
 function test_other_requests_are_not_answered() {
