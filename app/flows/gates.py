@@ -35,6 +35,8 @@ class Gate:
 TRANSACTIONAL = Gate(kind=MessageClass.TRANSACTIONAL)
 STRICTEST = Gate(is_express_always=True)
 
+PROMOTION = "promotion"  # the gate of whatever a transactional flow mails as marketing
+
 # By flow, or by "flow/step" where a mail differs from its flow.
 GATES: dict[str, Gate] = {
     "abandoned_cart": Gate(topic="cart", grounds=_ANY),
@@ -42,7 +44,7 @@ GATES: dict[str, Gate] = {
     "abandon_survey_followup": Gate(topic="cart", grounds=_ANY),
     "browse_abandonment": Gate(topic="recommendations", is_express_always=True, needs_watching=True),
     "post_purchase": TRANSACTIONAL,
-    "post_purchase/promotion": Gate(topic="recommendations", is_express_always=True),
+    f"post_purchase/{PROMOTION}": Gate(topic="recommendations", is_express_always=True),
     "review_request": Gate(topic="reviews", grounds=_BUYER),
     "vip": Gate(topic="news", grounds=_BUYER),
     "double_opt_in": TRANSACTIONAL,
@@ -71,7 +73,9 @@ def gate_of(flow: str, step: str | None = None, kind: MessageClass | str | None 
     found = GATES.get(f"{flow}/{step}") or GATES.get(flow)
     if found is None:
         return TRANSACTIONAL if kind == MessageClass.TRANSACTIONAL else STRICTEST
-    return STRICTEST if kind == MessageClass.MARKETING and found.kind is MessageClass.TRANSACTIONAL else found
+    if kind == MessageClass.MARKETING and found.kind is MessageClass.TRANSACTIONAL:
+        return GATES.get(f"{flow}/{PROMOTION}", STRICTEST)
+    return found
 
 
 def why_unwanted(gate: Gate, snapshot: Snapshot) -> str | None:

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -280,3 +281,31 @@ def test_mail_comes_in_the_language_that_was_chosen_and_leads_to_the_page(page):
     assert 'dir="rtl"' in html
     assert f'href="http://127.0.0.1:8000{path}"' in html
     assert f"http://127.0.0.1:8000{path}" in message.get_body(("plain",)).get_content()
+
+
+def test_mail_waits_for_a_choice_that_is_being_saved_and_then_heeds_it(house):
+    """I7: the claim waits at the person's lock, and looks only after it has it."""
+    due(house)
+    token = links(house)["shopper0@example.com"].removeprefix("/p/")
+    with house.begin() as session:
+        now = clock.now(session)
+        preferences.save(session, token, Choice(topics_off=frozenset({"cart"})), now=now)
+        thread = threading.Thread(target=jobs.mail.drain)
+        thread.start()
+        is_waiting = wait_for_a_waiter(house, thread)
+    thread.join(60)
+
+    assert is_waiting
+    assert builders.ledger(house) == [("reminder", "skipped", "topic_off")]
+
+
+def wait_for_a_waiter(house, thread, seconds: float = 30) -> bool:
+    """Say whether somebody came to wait for a lock; False when the work was done without."""
+    until = time.monotonic() + seconds
+    query = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+    while time.monotonic() < until and thread.is_alive():
+        with house() as session:
+            if session.scalar(query):
+                return True
+        time.sleep(0.05)
+    return False

@@ -159,6 +159,7 @@ def test_mail_about_an_order_obeys_only_what_stops_every_mail(flow, state, suppr
 def test_a_merchants_version_makes_a_mail_stricter_and_never_looser():
     assert gate_of("abandoned_cart", kind="transactional").kind is MessageClass.MARKETING
     assert gate_of("order_updates", kind="marketing") == STRICTEST
+    assert gate_of("post_purchase", "second_order", "marketing").topic == "recommendations"
     assert gate_of("own_flow", kind="transactional").kind is MessageClass.TRANSACTIONAL
     assert gate_of("own_flow", kind="marketing") == gate_of("own_flow") == STRICTEST
 
