@@ -64,6 +64,22 @@ function test_no_address_and_no_cart_keep_nothing() {
 	same( 0, rows() );
 }
 
+function test_the_cart_of_somebody_unknown_is_not_even_looked_at() {
+	$looked = 0;
+	add_filter(
+		'cartwheel_cart_item',
+		function ( $item ) use ( &$looked ) {
+			++$looked;
+			return $item;
+		}
+	);
+	fill();
+	Site::end();
+	same( array( 0, 0 ), array( $looked, rows() ) );
+	type_address( 'alice@example.com' );
+	same( array( 1, 1 ), array( $looked, rows() ) );
+}
+
 function test_a_stranger_without_the_nonce_is_refused() {
 	fill();
 	$_POST = array( 'nonce' => 'bad', 'email' => 'alice@example.com' );

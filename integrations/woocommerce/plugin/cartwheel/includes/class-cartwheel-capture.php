@@ -155,8 +155,11 @@ final class Cartwheel_Capture {
 		$said             = self::$said;
 		self::$is_touched = false;
 		self::$said       = array();
-		$cart             = WC()->cart->is_empty() ? Cartwheel_Cart::none() : Cartwheel_Cart::describe();
 		$kept             = self::kept();
+		if ( ! $kept && empty( $said['email'] ) && ! is_user_logged_in() ) {
+			return; // Nobody that we could know: most visitors, whose pages must not get slower.
+		}
+		$cart = WC()->cart->is_empty() ? Cartwheel_Cart::none() : Cartwheel_Cart::describe();
 		if ( $kept && 'completed' === $kept['status'] ) {
 			if ( $cart['items'] && Cartwheel_Cart::is_same( $cart, $kept['cart'] ) ) {
 				return; // The shopper is at the bank, or comes back from it: this cart is bought, and no new one is begun.
