@@ -77,13 +77,16 @@ def finish(session: Session, model: type[T], rows: Sequence[T], values: dict[str
         raise FenceLost(f"{len(rows) - result.rowcount} of {len(rows)} rows were taken by another worker.")
 
 
-def finish_each(session: Session, model: type[T], rows: Sequence[dict[str, Any]]) -> None:
+def finish_each(
+    session: Session, model: type[T], rows: Sequence[dict[str, Any]], common: dict[str, Any] | None = None
+) -> None:
     """Write the end of claimed rows, to each its own values, all or none.
 
     Args:
         session: the caller's transaction.
         model: the table.
         rows: the same columns in each: `shop_id`, `id`, the `fence` of our claim, and what is written.
+        common: what is written into all of them.
 
     Raises:
         FenceLost: one of them was taken by somebody else since our claim.
@@ -93,7 +96,7 @@ def finish_each(session: Session, model: type[T], rows: Sequence[dict[str, Any]]
     result = session.execute(
         update(model)
         .where(model.shop_id == told.c.shop_id, model.id == told.c.id, model.fence == told.c.fence)
-        .values({"lease_until": None, **values})
+        .values({"lease_until": None, **values, **(common or {})})
         .execution_options(synchronize_session=False)
     )
     assert isinstance(result, CursorResult)  # noqa: S101  (for the type checker: an UPDATE has a row count)

@@ -73,20 +73,29 @@ def claim_for_sending(
         people.lock(session, shop_id, [d.customer_id for d in of_shop])
         shop = session.scalars(select(Shop).where(Shop.id == shop_id), execution_options={"populate_existing": True}).one()
         refusals = why_not(session, shop, of_shop, now=now)
+        allowed: list[Delivery] = []
         for delivery, refusal in _one_by_one(shop, of_shop, refusals, now=now):
             if refusal is None:
-                values = {
-                    "state": DeliveryState.SENDING,
-                    "sending_at": now,
-                    "claimed_at": func.clock_timestamp(),
-                    "subject": subjects[delivery.id],
-                    "reason": None,
-                }
-                claims.finish(session, Delivery, [delivery], {**values, "lease_until": func.now() + lease})
-                going.append(delivery)
+                allowed.append(delivery)
             else:
                 skip(session, delivery, refusal, now=now)
+        _begin(session, allowed, subjects, lease=lease, now=now)
+        going += allowed
     return going
+
+
+def _begin(
+    session: Session, deliveries: Sequence[Delivery], subjects: dict[int, str], *, lease: timedelta, now: datetime
+) -> None:
+    """Write that mails are being handed over from now on."""
+    if not deliveries:
+        return
+    rows = [{"shop_id": d.shop_id, "id": d.id, "fence": d.fence, "subject": subjects[d.id]} for d in deliveries]
+    common = {
+        "state": DeliveryState.SENDING, "sending_at": now, "claimed_at": func.clock_timestamp(), "reason": None,
+        "lease_until": func.now() + lease,
+    }  # fmt: skip
+    claims.finish_each(session, Delivery, rows, common)
 
 
 def skip(session: Session, delivery: Delivery, refusal: Refusal, *, now: datetime) -> None:
