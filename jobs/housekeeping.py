@@ -14,7 +14,7 @@ from app.domain.ports import MailTransport
 from app.log import get_logger
 from app.models import Erasure, claims
 from app.queues import QueueName, ring
-from app.services import erasing, proof, retention, signin
+from app.services import comparison, erasing, proof, retention, signin
 from jobs import access, connecting, consent, crediting, doubts, facts, reconcile, replays, tags
 from jobs import drain as draining
 from jobs.way_out import open_transport
@@ -41,6 +41,7 @@ def drain() -> None:
     doubts.drain(until)
     reconcile.drain(until)
     prove()
+    compare()
     with sessions().begin() as session:
         if failed := erasing.show_failures(session):
             log.error("housekeeping.erasures_failed", erasures=failed)
@@ -67,6 +68,15 @@ def prove() -> None:
     if not made.holds:
         log.error("proof.broken", doubles=made.doubles.mails, after_purchase=made.after_purchase.mails,
                   without_consent=made.without_consent.mails)  # fmt: skip
+
+
+def compare() -> None:
+    """A few times a day, count what treated and held-out people spent, shop by shop."""
+    with sessions().begin() as session:
+        shop_ids = comparison.begin(session) if comparison.is_due(session) else []
+    for shop_id in shop_ids:
+        with sessions().begin() as session:
+            comparison.count(session, shop_id, now=clock.now(session))
 
 
 def forget_mails(transport: MailTransport) -> None:

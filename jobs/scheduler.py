@@ -32,7 +32,7 @@ from app.models import (
     claims,
 )
 from app.queues import QueueName, ring
-from app.services import account, ledger, opt_in, pauses, proof, retention, statistics, tokens, watch
+from app.services import account, comparison, ledger, opt_in, pauses, proof, retention, statistics, tokens, watch
 from jobs import inbox, receipts
 
 TICK = 1.0  # seconds
@@ -77,6 +77,7 @@ RULES = (
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: statistics.is_due(session)),  # every five minutes
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: retention.is_due(session)),  # once an hour
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: proof.is_night(session)),  # once a day
+    Rule(QueueName.HOUSEKEEPING, lambda session, _now: comparison.is_due(session)),  # every six hours
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: tokens.is_any_idle(session)),  # once a week for each quiet shop
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: account.are_facts_due(session)),  # after each install
 )

@@ -5,6 +5,7 @@ from app.models.connection import Connection, Doubt, OAuthState, Phase
 from app.models.cursor import Cursor
 from app.models.customer import ConsentRow, Customer, CustomerIdentity, Suppression
 from app.models.delivery import Coupon, CouponState, Delivery, DeliveryState
+from app.models.experiment import Experiment
 from app.models.flow import (
     Answer,
     Arm,
@@ -60,6 +61,7 @@ __all__ = [
     "Erasure",
     "ErasureKind",
     "EventRow",
+    "Experiment",
     "Export",
     "ExportKind",
     "FlowSettings",
