@@ -1,5 +1,6 @@
 """`cartwheel mail`: the send ledger, why each mail was or was not sent, and settling the unclear ones."""
 
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -12,7 +13,7 @@ from app.cli.trial import preview_, send_test
 from app.domain.errors import Refused
 from app.models import Coupon, DecisionRow, Delivery, DeliveryState, Enrollment
 from app.queues import QueueName, ring
-from app.services import shops
+from app.services import hygiene, shops
 from app.services.resolve import resolve as settle
 
 COLUMNS = ("id", "shop_id", "flow", "step", "state", "reason", "recipient", "created_at", "due_at", "sent_at")
@@ -82,6 +83,18 @@ def resolve(mail_id: int, outcome: str, reason: str, shop: str | None, as_json: 
 
 group.add_command(preview_)
 group.add_command(send_test)
+
+
+@group.command()
+@shop_option
+@json_option
+def health(shop: str | None, as_json: bool) -> None:
+    """Say how the mail of the last seven days fared, by shop: bounces, complaints, and what to think of them."""
+    with transaction() as (session, now):
+        shop_id = shops.find(session, shop).id if shop else None
+        rows = [asdict(row) for row in hygiene.report(session, now=now, shop_id=shop_id)]
+    columns = ("shop_id", "sent", "delivered", "bounced", "soft_bounced", "complained", "unsubscribed", "verdict")
+    emit_list(rows, as_json=as_json, columns=columns, nothing="No mail was sent within a week.")
 
 
 def _row(delivery: Delivery) -> dict[str, Any]:

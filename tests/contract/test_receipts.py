@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import asdict
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from app.config import settings
 from app.demo.sendgrid import Accepted
 from app.demo.sendgrid_events import SIGNATURE, TIMESTAMP, EventSender, event
 from app.domain.errors import AddressRefused, Ambiguous
+from app.services import hygiene
 from app.web import create_app
 from tests import builders
 
@@ -325,3 +327,29 @@ def test_no_address_is_in_what_is_kept_of_an_event(town):
 
     assert "shopper0" not in str(kept)
     assert rows(town, "SELECT reason FROM delivery_events") == [("550 (address) unknown",)]
+
+
+def test_week_of_a_shop_is_counted_by_mail_and_not_by_event(town):
+    """The report behind `cartwheel mail health`."""
+    send()
+    at = real_now(town.house)
+    told = [event(m, "delivered", at) for m in town.mails]
+    told += [event(town.mails[1], "blocked", at, n=n) for n in (1, 2)]
+    tell(town, *told, event(town.mails[0], "spamreport", at))
+    with town.house() as session:
+        weeks = hygiene.report(session, now=clock.now(session))
+
+    assert [asdict(week) for week in weeks] == [
+        {
+            "shop_id": town.shop_id, "sent": PEOPLE, "delivered": PEOPLE, "bounced": 0, "soft_bounced": 1, "complained": 1,
+            "unsubscribed": 0, "verdict": "unsure",
+        }
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("numbers", "expected"), [
+    ((1000, 990, 5, 0), "good"), ((1000, 990, 20, 0), "watch"), ((1000, 990, 50, 0), "bad"), ((2000, 1990, 0, 2), "watch"),
+    ((1000, 990, 0, 3), "bad"), ((199, 199, 50, 9), "unsure"),
+])  # fmt: skip
+def test_week_is_judged_by_what_mailbox_providers_say(numbers, expected):
+    assert hygiene.verdict(*numbers) == expected
