@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 
 from app import crypto, queues
 from app.cli.boot import OLDEST_POSTGRES, database_fault
-from app.config import Environment, settings
+from app.config import Environment, Transport, settings
 from app.db import engine, sessions
 from app.domain.errors import CartwheelError
 from app.models import Shop, ShopState, ShopToken
@@ -147,6 +147,16 @@ def _scheduler(what: str) -> Finding:
 
 def _mail(what: str) -> Finding:
     config = settings()
+    if config.mail_transport is Transport.SENDGRID:
+        if config.sendgrid_event_public_key:
+            return Finding(what, "ok", f"leaves over SendGrid ({config.sendgrid_api_base})")
+        remedy = "Set CARTWHEEL_SENDGRID_EVENT_PUBLIC_KEY (docs/mail.md)."
+        return Finding(what, "warn", "leaves over SendGrid; bounces and complaints are not heard of", remedy)
+    if config.mail_transport is Transport.SMTP:
+        if config.inbound_domain:
+            return Finding(what, "ok", f"leaves over SMTP, bounces come to {config.inbound_domain}")
+        remedy = "Set CARTWHEEL_INBOUND_DOMAIN and CARTWHEEL_INBOUND_SECRET (docs/mail.md)."
+        return Finding(what, "warn", "leaves over SMTP; bounces are not heard of", remedy)
     config.outbox_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=config.outbox_dir):
         pass
