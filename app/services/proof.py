@@ -16,7 +16,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from app import crypto
+from app.domain.consent import SECOND_HAND, MessageClass, standing
 from app.domain.events import ConsentState
+from app.flows.gates import gate_of
 from app.models import (
     NO_SHOP,
     AuditRow,
@@ -30,10 +32,14 @@ from app.models import (
     Shop,
 )
 from app.models.bulk import one_of
-from app.services import audit, snapshots, watch
+from app.services import audit, mail_rules, snapshots, watch
 
 SHOWN = 100  # ids of each finding; a proof with more is a fire, and the first hundred show where
 BATCH = 1_000  # mails whose consent is looked up at once
+_LOOKED_AT = (
+    Delivery.shop_id, Delivery.id, Delivery.recipient, Delivery.claimed_at, Delivery.flow, Delivery.step,
+    Delivery.message_class,
+)  # fmt: skip
 NIGHTLY_GAP = timedelta(hours=23)  # so that it creeps forward by no more than what housekeeping takes
 _MADE = "proof.made"
 _PROCESS = "proof"  # its sign of life: the scheduler asks each second, and the audit log grows
@@ -179,11 +185,11 @@ def _after_purchase(period: list[Any]) -> Select[Any]:
 
 
 def _without_consent(session: Session, period: list[Any], advance: Callable[[int], None]) -> Finding:
-    """Mails to an address whose newest statement, at the claim, was not a yes."""
+    """Marketing to an address whose word, as it stood at the claim, did not allow it."""
     finding = Finding()
     after = 0
     while True:
-        query = select(Delivery.shop_id, Delivery.id, Delivery.recipient, Delivery.claimed_at)
+        query = select(*_LOOKED_AT)
         query = query.where(*period, Delivery.state.in_(_LEFT), Delivery.recipient.is_not(None), Delivery.id > after)
         mails = session.execute(query.order_by(Delivery.id).limit(BATCH)).all()
         if not mails:
@@ -199,20 +205,36 @@ def _without_consent(session: Session, period: list[Any], advance: Callable[[int
 
 def _unwanted(session: Session, shop_id: int, mails: Sequence[Any]) -> list[int]:
     key = snapshots.hash_key(session.scalars(select(Shop).where(Shop.id == shop_id)).one())
-    hashes = {mail.id: crypto.hash_email(key, mail.recipient) for mail in mails}
+    is_strict = not mail_rules.of(session, shop_id).looks_at_countries
+    asked = {m.id: g for m in mails if (g := gate_of(m.flow, m.step, m.message_class)).kind is MessageClass.MARKETING}
+    hashes = {mail.id: crypto.hash_email(key, mail.recipient) for mail in mails if mail.id in asked}
     said: dict[bytes, list[Any]] = defaultdict(list)
-    statements = select(ConsentRow.email_hash, ConsentRow.state, ConsentRow.at, ConsentRow.recorded_at)
-    wanted = statements.where(ConsentRow.shop_id == shop_id, one_of(ConsentRow.email_hash, set(hashes.values())))
+    columns = (ConsentRow.email_hash, ConsentRow.state, ConsentRow.at, ConsentRow.source, ConsentRow.recorded_at)
+    wanted = select(*columns).where(ConsentRow.shop_id == shop_id, one_of(ConsentRow.email_hash, set(hashes.values())))
     for row in session.execute(wanted):
         said[bytes(row.email_hash)].append(row)
-    return [mail.id for mail in mails if not _is_wanted(said[hashes[mail.id]], mail.claimed_at)]
+    return [
+        mail.id
+        for mail in mails
+        if mail.id in asked
+        and not _is_wanted(said[hashes[mail.id]], mail.claimed_at, needs_yes=is_strict or asked[mail.id].is_express_always)
+    ]
 
 
-def _is_wanted(statements: Sequence[Any], claimed_at: datetime | None) -> bool:
-    """Older rows carry no moment: they count as known all along."""
+def _is_wanted(statements: Sequence[Any], claimed_at: datetime | None, *, needs_yes: bool) -> bool:
+    """Say whether what stood at the claim allowed the mail: a yes, or, where a shop knows other grounds, no refusal.
+
+    Older rows carry no moment: they count as known all along.
+    """
     known = [s for s in statements if claimed_at is None or s.recorded_at is None or s.recorded_at < claimed_at]
     newest = max(known, key=lambda s: s.at, default=None)
-    return newest is not None and newest.state == ConsentState.SUBSCRIBED
+    own = [s for s in known if s.source not in SECOND_HAND]
+    stood = standing(
+        ConsentState(newest.state) if newest else ConsentState.NONE,
+        agreed_at=max((s.at for s in own if s.state == ConsentState.SUBSCRIBED), default=None),
+        refused_at=max((s.at for s in own if s.state == ConsentState.UNSUBSCRIBED), default=None),
+    )
+    return stood is ConsentState.SUBSCRIBED if needs_yes else stood is not ConsentState.UNSUBSCRIBED
 
 
 def _run_of() -> Any:

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, text, update
 
 from app import clock
 from app.cli import cli
-from app.models import ConsentRow, Delivery, Enrollment, PurchaseMark
+from app.models import ConsentRow, Delivery, Enrollment, MailRules, PurchaseMark
 from app.services import proof, signin
 from tests import builders
 
@@ -133,3 +133,32 @@ def test_the_command_says_it_and_its_exit_code_too(house, sent):
     assert (good.exit_code, told["due"], told["sent"], told["holds"]) == (0, 2, 2, True)
     assert "Mails checked: 2 of 2" in good.stderr
     assert (bad.exit_code, json.loads(bad.stdout)["without_consent"]["mails"]) == (3, 2)
+
+
+@pytest.mark.parametrize(("word", "found"), [("unsubscribed", 2), ("none", 0)])
+def test_where_a_shop_mails_everybody_who_did_not_refuse_only_a_refusal_counts(house, sent, word, found):
+    with house.begin() as session:
+        session.add(MailRules(shop_id=sent, mode="anyone", acknowledged_by="merchant", acknowledged_at=clock.now(session)))
+        session.execute(update(ConsentRow).values(state=word))
+
+    assert prove(house).without_consent.mails == found
+
+
+def test_a_mail_that_answers_an_order_needs_no_consent(house, sent):
+    with house.begin() as session:
+        session.execute(update(Delivery).values(flow="post_purchase", message_class="transactional"))
+        session.execute(update(ConsentRow).values(state="unsubscribed"))
+
+    assert prove(house).without_consent.mails == 0
+
+
+def test_a_refusal_that_only_the_shop_took_back_stands(house, sent):
+    """I7: a list of the shop's says yes after the shopper said no through us; the mail should not have gone."""
+    with house.begin() as session:
+        yes = session.scalars(select(ConsentRow)).one()
+        known = {"shop_id": sent, "customer_id": yes.customer_id, "email_hash": yes.email_hash}
+        early = session.scalar(select(func.min(Delivery.claimed_at))) - timedelta(seconds=9)
+        session.add(ConsentRow(state="unsubscribed", at=yes.at + HOUR, source="one_click", recorded_at=early, **known))
+        session.add(ConsentRow(state="subscribed", at=yes.at + 2 * HOUR, source="platform", recorded_at=early, **known))
+
+    assert prove(house).without_consent.mails == 2

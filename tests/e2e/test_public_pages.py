@@ -116,7 +116,7 @@ def test_no_page_is_in_anybodys_way_in_any_language(house, browser, site, paths,
 
 @pytest.mark.parametrize("lang", ["en", "ar"])
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
-def test_the_way_of_a_shopper_works_without_script(house, browser, site, paths, viewport, lang):
+def test_the_way_of_a_shopper_is_in_nobodys_way_to_its_end(house, browser, site, paths, viewport, lang):
     """Sign up, confirm, choose, unsubscribe and come back; each page on the way is in nobody's way."""
     context = browser.new_context(base_url=site, viewport=viewport)
     page = context.new_page()
