@@ -87,7 +87,7 @@ def _wait_for(key: tuple[int, int]) -> Mapping[str, Any]:
         with transaction() as (session, _):
             mail = session.get_one(TestMail, key)
             row = {
-                "id": f"test-{mail.id}", "shop_id": mail.shop_id, "flow": mail.flow, "step": mail.step,
+                "id": mail.key, "shop_id": mail.shop_id, "flow": mail.flow, "step": mail.step,
                 "state": mail.state, "reason": mail.error, "recipient": mail.recipient, "subject": mail.subject,
                 "sent_at": mail.sent_at, "provider_id": mail.provider_id,
             }  # fmt: skip

@@ -40,3 +40,8 @@ class TestMail(ShopRow, Claimable, Base):
     provider_id: Mapped[str | None]
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
+
+    @property
+    def key(self) -> str:
+        """The transport's key of it, and its file's name; no delivery has one like it."""
+        return f"test-{self.id}"

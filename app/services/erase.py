@@ -5,7 +5,7 @@ files, becomes a row of `erasures` that the housekeeping job works off; the webh
 """
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select, tuple_
@@ -95,7 +95,8 @@ def erase_customer(
         session, shop.id, customer_ids, emails=emails, external_ids=external_ids, hashes=hashes, order_ids=order_ids
     )
     leave.all_flows(session, shop, subject.customer_ids, now=now)
-    mail_ids = _mail_ids(session, shop.id, subject.customer_ids)
+    mail_ids: list[int | str] = [*_mail_ids(session, shop.id, subject.customer_ids)]
+    mail_ids += wipe.trial_keys(session, shop.id, subject)
     _remember(session, shop, subject.traces, now=now)
     wipe.webhooks_of(session, shop.id, subject, asked_by=webhook_id, now=now)
     wipe.rows_of(session, shop.id, subject, now=now)
@@ -110,7 +111,8 @@ def erase_shop(session: Session, shop: Shop, *, now: datetime, webhook_id: int |
     shop.email, shop.sender_email, shop.reply_to, shop.postal_address = None, "", None, ""
     shop.scopes, shop.facts_at, shop.facts_due_at, shop.import_wanted_at = "", None, None, None
     session.flush()
-    _begin(session, shop, ErasureKind.SHOP, None, [], webhook_id=webhook_id, now=now)
+    keys = wipe.trial_keys(session, shop.id, None)
+    _begin(session, shop, ErasureKind.SHOP, None, keys, webhook_id=webhook_id, now=now)
 
 
 def resume(session: Session, shop_id: int, webhook_id: int, *, now: datetime) -> str | None:
@@ -164,7 +166,7 @@ def _begin(
     shop: Shop,
     kind: ErasureKind,
     subject: Subject | None,
-    mail_ids: list[int],
+    mail_ids: Sequence[int | str],
     *,
     webhook_id: int | None,
     now: datetime,
@@ -174,7 +176,7 @@ def _begin(
     traces = crypto.encrypt(shop.id, subject.traces.to_json()) if subject else None
     session.add(
         Erasure(
-            shop_id=shop.id, kind=kind, webhook_id=webhook_id, traces=traces, mail_ids=mail_ids, until_id=until or 0,
+            shop_id=shop.id, kind=kind, webhook_id=webhook_id, traces=traces, mail_ids=list(mail_ids), until_id=until or 0,
             requested_at=now, due_at=now,
         )
     )  # fmt: skip

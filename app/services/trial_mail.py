@@ -68,7 +68,7 @@ def written(session: Session, wanted: TestMail, *, public_url: str, now: datetim
     content = replace(content, is_test=True, unsubscribe_url=f"{public_url}/u/{nobody}")
     mail = render(content)
     return Mail(
-        key=f"test-{wanted.id}",
+        key=wanted.key,
         shop_key=str(shop.id),
         flow_step=f"{wanted.flow}/{wanted.step}",
         from_email=shop.sender_email,

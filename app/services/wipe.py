@@ -112,6 +112,14 @@ def webhooks_of(session: Session, shop_id: int, subject: Subject, *, asked_by: i
     bodies.erase(session, [(shop_id, webhook_id) for webhook_id in sorted(i for i in ids if i)], now=now)
 
 
+def trial_keys(session: Session, shop_id: int, subject: Subject | None) -> list[str]:
+    """Return the transport's keys of a shop's test mails, of those about a person or of all; their files go as well."""
+    query = select(TestMail).where(TestMail.shop_id == shop_id)
+    if subject is not None:
+        query = query.where(_shows(shop_id, subject))
+    return [mail.key for mail in session.scalars(query.order_by(TestMail.id))]
+
+
 def rows_of(session: Session, shop_id: int, subject: Subject, *, now: datetime) -> None:
     """Empty or delete every row that holds something personal. What flows hold comes first: it is found by the checkouts."""
     ids, orders = subject.customer_ids, subject.traces.order_ids
@@ -224,10 +232,17 @@ def _customers(session: Session, shop_id: int, ids: Collection[int], now: dateti
 
 
 def _test_mails(session: Session, shop_id: int, subject: Subject) -> None:
-    """Tests to the person's address go; one that showed the person's cart keeps nothing of it, as a mail may quote it."""
+    session.execute(
+        delete(TestMail)
+        .where(TestMail.shop_id == shop_id, _shows(shop_id, subject))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _shows(shop_id: int, subject: Subject) -> ColumnElement[bool]:
+    """Tests to the person's address, and those that showed the person's cart: such a mail may quote it."""
     carts = select(Checkout.id).where(*_of(Checkout, shop_id, subject.customer_ids))
-    about = or_(TestMail.recipient.in_(subject.traces.emails), TestMail.checkout_id.in_(carts))
-    session.execute(delete(TestMail).where(TestMail.shop_id == shop_id, about).execution_options(synchronize_session=False))
+    return or_(TestMail.recipient.in_(subject.traces.emails), TestMail.checkout_id.in_(carts))
 
 
 def _machine_word(column: Any) -> ColumnElement[Any]:

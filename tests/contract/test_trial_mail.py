@@ -17,6 +17,8 @@ from app.domain.errors import Refused, Transient
 from app.models import Base, Checkout, Delivery, Shop, TestMail
 from app.services import trial_mail
 from app.services.preview import Reader, preview
+from jobs import housekeeping
+from jobs import mail as mails
 from tests import builders
 
 FLOW = "abandoned_cart"
@@ -223,9 +225,12 @@ def test_the_command_line_sends_a_test_and_shows_a_preview(house, shop, monkeypa
 
 
 def test_what_a_test_held_of_a_person_goes_with_the_person(house, shop):
-    """I12: tests to the address, and tests that showed the cart."""
-    want(house, shop)
+    """I12: tests to the address, and tests that showed the cart, rows and files."""
+    want(house, shop, reader=Reader(checkout_id=cart_of(house)))
     want(house, shop, to="alice@example.com")
+    builders.work_off()
+    mails.drain()
+    assert len(test_mails_sent()) == 2
     with house.begin() as session:
         body = {
             "shop_domain": builders.TEA_AND_TIN,
@@ -234,7 +239,10 @@ def test_what_a_test_held_of_a_person_goes_with_the_person(house, shop):
         }
         builders.store_webhook(session, shop, "customers/redact", body, key="r1")
     builders.work_off()
+    for _ in range(3):
+        housekeeping.drain()
 
+    assert test_mails_sent() == []
     with house() as session:
         assert session.scalars(select(TestMail.recipient)).all() == []
         assert set(session.scalars(select(Delivery.recipient))) <= {None}
