@@ -68,7 +68,7 @@ def _something(kind: sa.types.TypeEngine[Any], shop_id: int) -> Any:
     """Return a value; a token has to be another one for each shop."""
     samples = {
         sa.DateTime: datetime(2026, 11, 19, 12, 0, tzinfo=UTC), sa.LargeBinary: bytes([shop_id]) * 16, postgresql.JSONB: [],
-        sa.Date: date(2026, 11, 19), sa.Boolean: False, sa.Integer: 1, sa.Numeric: 0, sa.String: "x",
+        sa.Date: date(2026, 11, 19), sa.Boolean: False, sa.Integer: 1, sa.Float: 1.0, sa.Numeric: 0, sa.String: "x",
     }  # fmt: skip
     return next(value for type_, value in samples.items() if isinstance(kind, type_))
 
