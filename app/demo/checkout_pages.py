@@ -20,6 +20,7 @@ def add_checkout_pages(pages: Blueprint) -> None:
     pages.post("/checkout/discount")(discount)
     pages.post("/checkout/payment")(payment)
     pages.get("/orders/<token>")(order)
+    pages.post("/orders/<token>/parcel")(move_parcel)
     pages.get("/checkouts/ac/<token>/recover")(recovered)
 
 
@@ -73,8 +74,22 @@ def payment() -> str | Response | tuple[str, int]:
 
 def order(token: str) -> str:
     """Say thank you."""
-    found = next((each for each in this_shop().store.all(Order) if each.token == token), None) or abort(404)
+    found = _find(token)
     return render_template("demo/order.html", order=found, lines=lines_of(found))
+
+
+def move_parcel(token: str) -> Response:
+    """Play the shop that sends the order off, then the carrier that brings it."""
+    found, shop = _find(token), this_shop()
+    if found.sent_off_at:
+        shop.deliver(found)
+    else:
+        shop.send_off(found)
+    return redirect(url_for("shop.order", token=token), 303)
+
+
+def _find(token: str) -> Order:
+    return next((each for each in this_shop().store.all(Order) if each.token == token), None) or abort(404)
 
 
 def recovered(token: str) -> Response:

@@ -161,6 +161,29 @@ class Shop(ABC):
         self._tell_order(order)
         return order
 
+    def send_off(self, order: Order) -> Order:
+        """Hand an order over to the carrier; one that is on its way stays as it is."""
+        with self.store.lock:
+            held = self.store.get(Order, str(order.id)) or order
+            if held.sent_off_at:
+                return held
+            now = self.clock.now()
+            held = replace(held, sent_off_at=now, updated_at=now, status="completed")
+            self.store.put(held)
+        self._tell_sent_off(held)
+        return held
+
+    def deliver(self, order: Order) -> Order:
+        """Let the parcel arrive, as far as the platform tells of it."""
+        with self.store.lock:
+            held = self.store.get(Order, str(order.id)) or order
+            if held.sent_off_at is None or held.delivered_at:
+                return held
+            held = replace(held, delivered_at=self.clock.now())
+            self.store.put(held)
+        self._tell_delivered(held)
+        return held
+
     def recover(self, cart_token: str, secret: str | None, landing_site: str) -> Checkout | None:
         """Find the checkout of a recovery link; None when there is none, or the secret is wrong."""
         with self.store.lock:
@@ -232,6 +255,14 @@ class Shop(ABC):
     @abstractmethod
     def _tell_checkout(self, checkout: Checkout, *, is_new: bool) -> None:
         """Send what the platform sends when a checkout was begun or changed."""
+
+    @abstractmethod
+    def _tell_sent_off(self, order: Order) -> None:
+        """Send what the platform sends when an order was handed over to the carrier."""
+
+    @abstractmethod
+    def _tell_delivered(self, order: Order) -> None:
+        """Send what the platform sends when a parcel arrived, if it does."""
 
     @abstractmethod
     def _tell_order(self, order: Order) -> None:

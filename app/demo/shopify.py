@@ -24,6 +24,7 @@ from app.demo.shopify_bodies import (
     shop_body,
 )
 from app.demo.shopify_order import order_body
+from app.demo.shopify_parcels import fulfillment_body, fulfillment_event_body
 from app.demo.store import Checkout, Customer, Order
 from app.demo.webhook import SHOPIFY_MANNERS, Job, SignedWebhook
 
@@ -107,6 +108,14 @@ class ShopifyShop(Shop):
         news = self._meet(order.email, order.first_name, consent=order.consent)
         body = order_body(self, order, self._customer(order.email, order.first_name))
         self._send([("orders/create", body), ("orders/paid", body), *news])
+
+    def _tell_sent_off(self, order: Order) -> None:
+        body = order_body(self, order, self._customer(order.email, order.first_name))
+        parcel = fulfillment_body(self, order)
+        self._send([("fulfillments/create", parcel), ("orders/fulfilled", body), ("orders/updated", body)])
+
+    def _tell_delivered(self, order: Order) -> None:
+        self._send([("fulfillment_events/create", fulfillment_event_body(self, order))])
 
     def _checkout_body(self, checkout: Checkout) -> Body:
         percent = percent_of(self.store, checkout.code, checkout.email, self.clock.now())

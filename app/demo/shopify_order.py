@@ -5,6 +5,7 @@ from typing import Any
 from app.demo.prices import add_up, amount, shares
 from app.demo.shop import Shop
 from app.demo.shopify_bodies import customer_body, stamp
+from app.demo.shopify_parcels import fulfillment_body
 from app.demo.store import Customer, Order
 
 Body = dict[str, Any]
@@ -18,12 +19,13 @@ def order_body(shop: Shop, order: Order, customer: Customer) -> Body:
 
 def _names(shop: Shop, order: Order) -> Body:
     created = stamp(shop, order.created_at)
+    parcels = [fulfillment_body(shop, order)] if order.sent_off_at else []
     return {
         "id": order.id, "admin_graphql_api_id": f"gid://shopify/Order/{order.id}", "app_id": 580111,
         "cancel_reason": None, "cancelled_at": None, "cart_token": order.cart_token,
         "checkout_token": order.checkout_token, "closed_at": None, "confirmation_number": order.token[:9].upper(),
         "confirmed": True, "created_at": created, "device_id": None, "duties_included": False,
-        "estimated_taxes": False, "financial_status": "paid", "fulfillment_status": None,
+        "estimated_taxes": False, "financial_status": "paid", "fulfillment_status": "fulfilled" if parcels else None,
         "landing_site": order.landing_site, "landing_site_ref": None, "location_id": None,
         "merchant_business_entity_id": "NjgyMTQwNTkzMzE", "merchant_of_record_app_id": None,
         "name": f"#{order.number}", "note": None, "note_attributes": [], "number": order.number - 1000,
@@ -32,7 +34,7 @@ def _names(shop: Shop, order: Order) -> Body:
         "reference": None, "referring_site": "", "source_identifier": None, "source_name": "web", "source_url": None,
         "tags": "", "tax_exempt": False, "tax_lines": [], "taxes_included": False, "test": False,
         "token": order.token, "updated_at": stamp(shop, order.updated_at), "user_id": None,
-        "payment_terms": None, "returns": [], "line_item_groups": [], "refunds": [], "fulfillments": [],
+        "payment_terms": None, "returns": [], "line_item_groups": [], "refunds": [], "fulfillments": parcels,
     }  # fmt: skip
 
 

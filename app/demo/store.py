@@ -64,6 +64,8 @@ class Order:
     updated_at: datetime
     landing_site: str = "/"
     status: str = "processing"
+    sent_off_at: datetime | None = None
+    delivered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

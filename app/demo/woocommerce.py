@@ -122,6 +122,12 @@ class WooShop(Shop):
         for hook in self.hooks.values():
             self.sender.submit(Job(build=hook.ping, manners=WOO_MANNERS, delay=_PING_DELAY))
 
+    def _tell_sent_off(self, order: Order) -> None:
+        self._touch("order.updated", str(order.id))
+
+    def _tell_delivered(self, order: Order) -> None:
+        """WooCommerce's core knows of no delivery."""
+
     def _new_tokens(self) -> tuple[str, str]:
         token = "".join(choice(ascii_letters + digits) for _ in range(32))
         return token, token
