@@ -11,9 +11,9 @@ from app.cli.output import Row, emit, emit_list, json_option, say
 from app.cli.scope import actor, list_options, one, page, shop_option, transaction
 from app.cli.trial import preview_, send_test
 from app.domain.errors import Refused
-from app.models import Coupon, DecisionRow, Delivery, DeliveryState, Enrollment
+from app.models import NO_SHOP, Coupon, DecisionRow, Delivery, DeliveryState, Enrollment
 from app.queues import QueueName, ring
-from app.services import hygiene, shops
+from app.services import audit, hygiene, pauses, shops
 from app.services.resolve import resolve as settle
 
 COLUMNS = ("id", "shop_id", "flow", "step", "state", "reason", "recipient", "created_at", "due_at", "sent_at")
@@ -22,6 +22,22 @@ COLUMNS = ("id", "shop_id", "flow", "step", "state", "reason", "recipient", "cre
 @click.group("mail")
 def group() -> None:
     """List and explain mails, sent or not; settle unclear ones."""
+
+
+@group.command()
+@shop_option
+@json_option
+def resume(shop: str | None, as_json: bool) -> None:
+    """End a pause in sending, once what the mail service refused is mended: of a shop, or everybody's without --shop."""
+    with transaction() as (session, _):
+        shop_id = shops.find(session, shop).id if shop else NO_SHOP
+        ended = [pause.reason for pause in pauses.of(session) if pause.shop_id == shop_id]
+        if not ended:
+            raise Refused("Sending is not paused there. cartwheel status lists the pauses.")
+        pauses.end(session, [shop_id])
+        audit.record(session, shop_id, actor=actor(), action="sending.resumed", object_kind="pause", object_id=shop_id)
+    ring(QueueName.MAIL)
+    emit({"shop_id": shop_id, "was": ended[0], "state": "going"}, as_json=as_json)
 
 
 @group.command("list")

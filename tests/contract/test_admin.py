@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app import queues
 from app.models import AuditRow, Base, Delivery, Enrollment, FlowSettings, FlowVersion, Shop, Webhook
-from app.services import edit_flow
+from app.services import edit_flow, pauses
 from app.web.admin import forms, payload, words
 from app.web.guards import unguarded_routes
 from tests.admin_cast import Cast, link, seed, two_shops
@@ -617,3 +617,32 @@ def test_the_shop_row_is_read_by_the_plain_role(house, cast):
 
     with tenant_session(cast.lamp) as session:
         assert session.scalars(select(Shop.id)).all() == [cast.lamp]
+
+
+@pytest.mark.parametrize(
+    ("whose", "is_refusal", "is_told"),
+    [("all", True, True), ("own", True, True), ("own", False, False), ("other", True, False)],
+)
+def test_a_way_out_that_refuses_is_said_on_every_page(house, client, cast, whose, is_refusal, is_told):
+    """I16: mails that wait for a person say so, to the shops whose mails they are."""
+    with house.begin() as session:
+        shop_id = {"all": 0, "own": cast.tea, "other": cast.lamp}[whose]
+        pauses.begin(session, shop_id, "401 from the service", is_refusal=is_refusal, now=cast.now)
+
+    page = client.get("/admin/mails").text
+    assert ("No mail leaves at the moment" in page) is is_told
+    assert "401 from the service" not in page
+
+
+def test_a_pause_is_ended_by_hand_once_what_was_refused_is_mended(house, client, cast):
+    from click.testing import CliRunner
+
+    from app.cli import cli
+
+    with house.begin() as session:
+        pauses.begin(session, 0, "401 from the service", is_refusal=True, now=cast.now)
+    first, again = (CliRunner().invoke(cli, ["mail", "resume", "--json"]) for _ in range(2))
+
+    assert json.loads(first.stdout)["was"] == "401 from the service"
+    assert (again.exit_code, "not paused" in again.stderr) == (1, True)
+    assert "No mail leaves" not in client.get("/admin/mails").text

@@ -15,9 +15,9 @@ from werkzeug.http import http_date
 
 from app import clock
 from app.config import Transport, settings
-from app.db import tenant_session
+from app.db import sessions, tenant_session
 from app.models import Shop
-from app.services import connections, listings
+from app.services import connections, listings, pauses
 from app.web import hosts
 from app.web.admin import show, words
 from app.web.guards import shop_id
@@ -58,14 +58,16 @@ class Frame:
     host: Host  # whose page we are drawn in
     missing_scopes: tuple[str, ...]  # rights that the shop has not granted
     problem: str | None  # what is wrong with a WooCommerce shop's connection
+    mail_refused_since: datetime | None  # nothing leaves until a person has mended something
 
 
 @contextmanager
 def opened() -> Iterator[Session]:
     """Open the transaction of a merchant's request: one shop's rows (D14), and the frame of its page in `g`."""
     others = [] if htmx_request().wants_fragment or hosts.is_embedded() else _other_shops()
+    refused_since = None if htmx_request().wants_fragment else _mail_refused_since()
     with tenant_session(shop_id()) as database:
-        g.frame = _read_frame(database, others)
+        g.frame = _read_frame(database, others, refused_since)
         yield database
 
 
@@ -81,7 +83,7 @@ def done(endpoint: str, *, say: str | None, **values: Any) -> ResponseReturnValu
     return redirect(url_for(f"admin.{endpoint}", **values), 303)
 
 
-def _read_frame(database: Session, others: list[OtherShop]) -> Frame:
+def _read_frame(database: Session, others: list[OtherShop], refused_since: datetime | None) -> Frame:
     shop = database.scalar(select(Shop).where(Shop.id == shop_id()))
     if shop is None:  # it was forgotten since the person signed in
         session.clear()
@@ -99,7 +101,14 @@ def _read_frame(database: Session, others: list[OtherShop]) -> Frame:
         host=hosts.current(),
         missing_scopes=tuple(sorted(missing_scopes(granted))) if granted else (),
         problem=connection.problem if connection else None,
+        mail_refused_since=refused_since,
     )
+
+
+def _mail_refused_since() -> datetime | None:
+    """Say since when the way out for mail refuses us: this shop's, or everybody's, which no shop's own role may see."""
+    with sessions().begin() as database:
+        return min((pause.since for pause in pauses.of(database, [shop_id()]) if pause.is_refusal), default=None)
 
 
 def _other_shops() -> list[OtherShop]:
