@@ -156,6 +156,7 @@ def prove(session: Session, attempt: OAuthState, keys: Keys, inside: Mapping[str
     shop = install.connect_woocommerce(
         session, attempt.url, key=keys.key, secret=keys.secret, webhook_secret=_hook_secret(session, known),
         facts=_facts(domain, known, attempt.front, inside), actor=ACTOR, now=now,
+        is_by_merchant=True,
     )  # fmt: skip
     connections.learn(session, shop.id, inside, now=now)
     return shop

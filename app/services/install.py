@@ -91,15 +91,26 @@ def install_shopify(
 
 
 def connect_woocommerce(
-    session: Session, url: str, *, key: str, secret: str, webhook_secret: str, facts: ShopFacts, actor: str, now: datetime
+    session: Session,
+    url: str,
+    *,
+    key: str,
+    secret: str,
+    webhook_secret: str,
+    facts: ShopFacts,
+    actor: str,
+    now: datetime,
+    is_by_merchant: bool = False,
 ) -> Shop:
     """Connect a WooCommerce shop, or connect it again; its webhook address keeps its unguessable part.
+
+    One that a merchant connects for the first time begins with quiet hours, caps and a comparison group.
 
     Raises:
         Refused: the address is not that of a shop.
     """
     domain = _woocommerce_domain(url)
-    shop = _upsert(session, "woocommerce", domain, url.rstrip("/"), facts, now=now)
+    shop = _upsert(session, "woocommerce", domain, url.rstrip("/"), facts, now=now, is_by_merchant=is_by_merchant)
     if shop.connection_id is None:
         shop.connection_id = crypto.new_token()
     _keep(
@@ -134,8 +145,14 @@ def standing(session: Session, platform: str, domain: str) -> Standing:
     return Standing(shop_id, ShopState(state), frozenset(filter(None, scopes.split(","))), age)
 
 
-def _upsert(session: Session, platform: str, domain: str, url: str, facts: ShopFacts, *, now: datetime) -> Shop:
-    shop = _locked(session, platform, domain) or _made(session, platform, domain, url, facts, now=now)
+def _upsert(
+    session: Session, platform: str, domain: str, url: str, facts: ShopFacts, *, now: datetime, is_by_merchant: bool = False
+) -> Shop:
+    shop = _locked(session, platform, domain)
+    if shop is None:
+        shop = _made(session, platform, domain, url, facts, now=now)
+        if is_by_merchant:
+            mail_pace.use_defaults(shop)
     shop.url, shop.name, shop.sender_email = url, facts.name, facts.sender_email
     shop.currency, shop.timezone, shop.locale = facts.currency, facts.timezone, facts.locale
     shop.postal_address = facts.postal_address

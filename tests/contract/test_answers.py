@@ -65,3 +65,32 @@ def test_unknown_link_says_so_and_a_cart_mail_asks_nothing(page):
         assert "This link does not work" in client.get(there).text
         assert "This link does not work" in client.post(there, data={"stars": "5"}).text
     assert kept(shop) == []
+
+
+def test_an_unhappy_answer_is_read_and_settled_by_the_merchant_and_by_no_other_shop(page):
+    """I10: the list is the shop's own; settling lets the person be mailed again."""
+    from datetime import timedelta
+
+    from app.services import signin
+    from tests import builders
+
+    shop, path, client = page
+    client.application.config["WTF_CSRF_ENABLED"] = False
+    client.post(path, data={"stars": "1", "words": "It came broken"})
+    with shop.house.begin() as session:
+        mine = session.execute(text("SELECT shop_id, id FROM answers")).one()
+        other, _ = builders.lamp_loft(session, url="https://other.example")
+        now = signin.real_now(session)
+        links = [signin.create_link(session, [n], now=now, lifetime=timedelta(hours=1)) for n in (mine.shop_id, other)]
+    merchant, stranger = (client.application.test_client() for _ in links)
+    for who, link in zip((merchant, stranger), links, strict=True):
+        who.post(f"/admin/sign-in/{link}")
+
+    assert "It came broken" in merchant.get("/admin/answers").text
+    assert "Nobody has answered yet" in stranger.get("/admin/answers").text
+    assert stranger.post(f"/admin/answers/{mine.id}/settled").status_code == 404
+    assert merchant.post(f"/admin/answers/{mine.id}/settled").status_code == 303
+    with shop.house() as session:
+        settled = session.execute(text("SELECT settled_by, (SELECT unhappy_since FROM customers WHERE id = customer_id) "
+                                       "FROM answers")).one()  # fmt: skip
+    assert tuple(settled) == ("merchant", None)
