@@ -417,3 +417,8 @@ def test_the_writing_is_calm(page):
     text = re.sub(r"```.*?```|`[^`]*`|^    .*$|!\[", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
 
     assert "!" not in text
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_holds_no_rest_of_a_merge(page):
+    assert re.findall(r"^(?:<{7} |={7}$|>{7} ).*", page.read_text(encoding="utf-8"), re.MULTILINE) == []
