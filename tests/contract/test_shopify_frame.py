@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.config import settings
 from app.demo.fakes import Fakes
 from app.models import FlowSettings, Shop
 from tests.admin_cast import link
@@ -230,3 +231,16 @@ def test_pages_outside_a_frame_may_be_framed_by_nobody(house, client):
 
     for path in ("/admin/signed-out", "/shopify/", "/shopify/auth", "/u/x", "/healthz", "/admin/nothing"):
         assert "frame-ancestors 'none'" in csp(client.get(path)), path
+
+
+def test_links_that_lead_out_of_the_pages_leave_the_frame(house, client, monkeypatch):
+    """What they lead to may not be shown in a frame: the shop front, the mailbox."""
+    monkeypatch.setenv("CARTWHEEL_DEMO_SHOPS_URL", "http://127.0.0.1:8001")
+    settings.cache_clear()
+    pages = [first_load(client, session_token(), path) for path in ("/admin/flows", "/admin/webhooks", "/admin/mails")]
+    links = [tag for page in pages for tag in re.findall(r"<a\b[^>]*>", page.text) if "href" in tag]
+    out = [tag for tag in links if not re.search(r'href="(?:/admin/|#)', tag)]
+
+    assert [page.status_code for page in pages] == [200] * 3
+    assert len(out) > 6
+    assert [tag for tag in out if 'target="_blank" rel="noopener"' not in tag] == []

@@ -16,7 +16,7 @@ from werkzeug.serving import make_server
 from app.config import settings
 from app.demo.fakes import Fakes
 from app.models import FlowSettings, Shop, ShopToken
-from tests.builders import work_off
+from tests.builders import store_webhook, work_off
 from tests.pretend import pretend_shops
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -160,6 +160,19 @@ def test_links_forms_and_the_menu_stay_in_the_frame_and_need_no_cookie(house, fa
     shot(page, "7-mails")
 
     assert paths == [], "every page came by a fetch, which carries the token"
+
+
+def test_a_form_that_is_sent_whole_says_its_sentence_in_the_admin(house, fakes, page):
+    frame = install(page)
+    with house.begin() as session:
+        shop_id = session.scalar(select(Shop.id))
+        store_webhook(session, shop_id, "orders/create", b"{", key="broken")
+    work_off()
+    page.locator("#menu").get_by_role("button", name="Webhooks").click()
+    frame.locator(".banner").get_by_role("button", name="Replay").click()
+    expect(page.locator("#toast")).to_contain_text("replay", ignore_case=True)
+    expect(frame.locator("h1")).to_have_text("Webhooks")
+    shot(page, "9-replayed")
 
 
 def test_the_admins_own_save_bar_saves_and_discards(house, fakes, page):
