@@ -88,7 +88,7 @@
     const href = event.target.getAttribute?.("href");
     if (!href) return;
     event.preventDefault();
-    htmx.ajax("GET", href, { target: "body", push: "true" });
+    htmx.ajax("GET", href, { source: event.target, target: "body", push: "true" });
   });
 
   document.addEventListener("htmx:after:swap", prepare);

@@ -17,7 +17,7 @@
     if (href) {
       const link = [...document.querySelectorAll("s-app-nav a")].find((each) => each.getAttribute("href") === href);
       const asked = new CustomEvent("shopify:navigate", { bubbles: true, cancelable: true });
-      if (link && link.dispatchEvent(asked)) location.href = href;
+      if (!link || link.dispatchEvent(asked)) location.href = href;
     }
   });
 

@@ -31,5 +31,6 @@
     if (!frame || event.origin !== app || event.source !== frame.contentWindow || !event.data?.bridge) return;
     for (const [name, value] of Object.entries(event.data.bridge)) said[name]?.(value);
   });
+  if (frame) frame.src = frame.dataset.src; // only now is somebody listening to what it says
   for (const button of save.querySelectorAll("button")) button.addEventListener("click", () => tell({ act: button.dataset.act }));
 })();
