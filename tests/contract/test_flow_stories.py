@@ -305,6 +305,19 @@ def test_who_buys_is_welcomed_no_more(shop):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("before", [{"hours": 5}, {"seconds": 1}], ids=["hours", "a second"])
+def test_an_order_that_is_told_after_the_consent_and_is_older_ends_the_welcome(shop, before):
+    """I6: whichever came first, and also when platforms tell whole seconds only."""
+    shop.on("welcome")
+    shop.consent()
+    then, shop.now = shop.now, shop.now - timedelta(**before)
+    shop.order(1)
+    shop.now = then
+    shop.pass_time(hours=2)
+
+    assert [row[1:] for row in shop.mails()] == [("hello", "skipped", "no_longer_fits")]
+
+
 def test_who_bought_before_is_not_welcomed(shop):
     shop.on("welcome")
     shop.order(1)
