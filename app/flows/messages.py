@@ -166,23 +166,43 @@ def read_body(source: str) -> tuple[Block, ...]:
     """Read the blocks of a text that we ship; words below the first button are quiet.
 
     Raises:
-        Refused: a marker is unknown.
+        Refused: a marker is unknown; the message says in which line.
     """
-    blocks: list[Block] = []
-    for number, part in enumerate(_MARKER.split(source)):
-        is_marker = number % 2 == 1
-        if is_marker:
-            blocks.append(_marked(part))
-        elif words := part.strip():
+    return tuple(block for _, block in read_placed(source))
+
+
+def read_placed(source: str) -> list[tuple[int, Block]]:
+    """Read the blocks as `read_body` does, each with the place in the source where it begins.
+
+    Raises:
+        Refused: a marker is unknown; the message says in which line.
+    """
+    blocks: list[tuple[int, Block]] = []
+    done = 0
+    for marker in (*_MARKER.finditer(source), None):
+        gap = source[done : marker.start() if marker else len(source)]
+        if words := gap.strip():
             if "<hr" in words:
                 raise Refused("A text has an <hr>: write the blocks that stand there, such as <!-- cart -->.")
-            blocks.append(Words(words, is_quiet=any(isinstance(block, Button) for block in blocks)))
-    return tuple(blocks)
+            is_quiet = any(isinstance(block, Button) for _, block in blocks)
+            blocks.append((done + gap.index(words), Words(words, is_quiet=is_quiet)))
+        if marker:
+            blocks.append((marker.start(), _marked_in(source, marker)))
+            done = marker.end()
+    return blocks
 
 
 def write_body(blocks: tuple[Block, ...]) -> str:
     """Write blocks the way `read_body` reads them, for people to edit; a picture and an own link keep their address."""
     return "\n".join(_written(block) for block in blocks) + "\n"
+
+
+def _marked_in(source: str, marker: re.Match[str]) -> Block:
+    try:
+        return _marked(marker[1])
+    except Refused as exc:
+        line = source.count("\n", 0, marker.start()) + 1
+        raise Refused(f"There is a mistake in line {line}: {exc}") from exc
 
 
 def _marked(marker: str) -> Block:

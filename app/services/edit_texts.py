@@ -22,6 +22,10 @@ from app.services.writing import locale_of
 LOCALES = tuple(name.replace("_", "-") for name in catalogues.LANGUAGES)
 
 
+class ChangedMeanwhile(Refused):
+    """Somebody else saved the flow after the version that was looked at."""
+
+
 def current(session: Session, shop_id: int, flow: str, step: str, locale: str) -> Texts:
     """Return the texts that readers of a language get: the shop's own, else those that we ship.
 
@@ -34,14 +38,35 @@ def current(session: Session, shop_id: int, flow: str, step: str, locale: str) -
 
 
 def save(
-    session: Session, shop: Shop, flow: str, step: str, locale: str, tree: object, *, actor: str, now: datetime
+    session: Session,
+    shop: Shop,
+    flow: str,
+    step: str,
+    locale: str,
+    tree: object,
+    *,
+    actor: str,
+    now: datetime,
+    seen: int | None = None,
 ) -> FlowState:
     """Keep a shop's own texts of a mail in one language. People already in the flow keep the version they entered with.
 
+    Args:
+        session: everything but the commit.
+        shop: whose texts.
+        flow: the flow's key.
+        step: the name of its mail.
+        locale: in which language, one of `LOCALES`.
+        tree: the message.
+        actor: who says so.
+        now: the time.
+        seen: the flow's version that the writer looked at; None: whichever it is.
+
     Raises:
         Refused: there is no such flow, mail or language, or the texts have a mistake: the message says where.
+        ChangedMeanwhile: the flow has another version than the one seen.
     """
-    state = _locked(session, shop.id, flow)
+    state = _locked(session, shop.id, flow, seen)
     _known(state, step, locale)
     texts = own_texts(flow, step, locale, tree)
     texts.check()
@@ -51,13 +76,24 @@ def save(
     return _keep(session, shop.id, state, {**state.texts, step: of_step}, actor=actor, now=now)
 
 
-def drop(session: Session, shop_id: int, flow: str, step: str, locale: str, *, actor: str, now: datetime) -> FlowState:
-    """Go back to the texts that we ship; nothing changes where the shop wrote none.
+def drop(
+    session: Session,
+    shop_id: int,
+    flow: str,
+    step: str,
+    locale: str,
+    *,
+    actor: str,
+    now: datetime,
+    seen: int | None = None,
+) -> FlowState:
+    """Go back to the texts that we ship; nothing changes where the shop wrote none. The arguments are those of `save`.
 
     Raises:
         Refused: there is no such flow, mail or language.
+        ChangedMeanwhile: the flow has another version than the one seen.
     """
-    state = _locked(session, shop_id, flow)
+    state = _locked(session, shop_id, flow, seen)
     _known(state, step, locale)
     of_step = {tag: tree for tag, tree in state.texts.get(step, {}).items() if tag != locale}
     texts = {name: held for name, held in {**state.texts, step: of_step}.items() if held}
@@ -79,11 +115,14 @@ def try_out(texts: Texts, full: MailContent, flow: Flow) -> None:
             raise Refused(str(exc)) from exc
 
 
-def _locked(session: Session, shop_id: int, flow: str) -> FlowState:
+def _locked(session: Session, shop_id: int, flow: str, seen: int | None) -> FlowState:
     # The settings row is the lock: of two editors the second sees what the first wrote.
     mine = (FlowSettings.shop_id == shop_id, FlowSettings.flow == flow)
     session.scalars(select(FlowSettings).where(*mine).with_for_update(), execution_options={"populate_existing": True}).all()
-    return edit_flow.current(session, shop_id, flow)
+    state = edit_flow.current(session, shop_id, flow)
+    if seen not in {None, state.settings.version}:
+        raise ChangedMeanwhile(f"Somebody saved version {state.settings.version} meanwhile.")
+    return state
 
 
 def _keep(

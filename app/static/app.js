@@ -30,6 +30,15 @@
     document.getElementById("savebar")?.removeAttribute("hidden");
   });
 
+  // A mail is shown anew while its text is written: the preview's own button sends it into the frame.
+  let looking;
+  document.addEventListener("input", (event) => {
+    const form = event.target.closest("[data-live]");
+    if (!form) return;
+    clearTimeout(looking);
+    looking = setTimeout(() => form.isConnected && form.requestSubmit(form.querySelector("[formtarget]")), 700);
+  });
+
   // Filters apply as soon as one is chosen; the button is for those without scripts.
   const prepare = () => {
     for (const button of document.querySelectorAll("[data-auto-submit] [data-needless]")) button.hidden = true;

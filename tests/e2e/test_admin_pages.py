@@ -22,6 +22,7 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 MOST_BYTES = 130_000  # of a page with its style sheet and scripts, nothing compressed
 FLOW = "/admin/flows/abandoned_cart"
+MESSAGE = f"{FLOW}/messages/coupon"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
 
@@ -82,7 +83,8 @@ def axe(page: Page) -> list[str]:
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
 def test_no_page_is_in_anybodys_way(house, browser, site, cast, viewport, scheme, direction):
     paths = [
-        "/admin/flows", FLOW, "/admin/webhooks", "/admin/webhooks?state=redacted&topic=x", "/admin/mails",
+        "/admin/flows", FLOW, MESSAGE, f"{MESSAGE}?language=ar",
+        "/admin/webhooks", "/admin/webhooks?state=redacted&topic=x", "/admin/mails",
         f"/admin/webhooks/{cast.webhooks['failed']}", f"/admin/mails/{cast.mails['sent']}",
         f"/admin/mails/{cast.mails['skipped']}", "/admin/signed-out", "/admin/mails/99999999", "/admin/sign-in/none",
         "/admin/money", "/admin/answers", link(house, cast.tea),
@@ -257,3 +259,22 @@ def test_a_server_that_does_not_answer_is_said_and_the_switch_goes_back(house, b
         expect(page.locator("#toasts")).to_contain_text("did not work")
         expect(switch).to_have_attribute("aria-checked", "true")
         expect(page.locator("h1")).to_have_text("Flows")
+
+
+def test_a_mail_is_seen_while_it_is_written_and_a_mistake_keeps_the_words(house, browser, site, cast):
+    with signed_in(browser, site, link(house, cast.tea), viewport=WIDE) as page:
+        page.goto(MESSAGE)
+        seen, body = page.frame_locator("[name=mail]"), page.locator("#body")
+        expect(seen.locator("body")).to_contain_text("Still thinking it over", timeout=30_000)
+        body.fill("<h1>Half typed</h1>\n<!-- button cart -->")
+        expect(seen.locator("body")).to_contain_text("Half typed", timeout=30_000)
+        expect(page.locator("#ready")).to_contain_text("does not show the code", timeout=30_000)
+        body.fill("<h1>{{ nobody }}</h1>")
+        page.locator("#texts").get_by_role("button", name="Save").click()
+        expect(page.locator("#body-wrong")).to_contain_text("line 1, column 8", timeout=30_000)
+        expect(body).to_have_value("<h1>{{ nobody }}</h1>")
+        body.fill("<h1>Kept</h1>\n<!-- coupon -->\n<!-- button cart -->")
+        page.locator("#texts").get_by_role("button", name="Save").click()
+        expect(page.locator("#toasts")).to_contain_text("Saved as version 2", timeout=30_000)
+        page.locator("#test").get_by_role("button", name="Send test").click()
+        expect(page.locator("#toasts")).to_contain_text("on its way", timeout=30_000)
