@@ -254,6 +254,8 @@ OUT_OF_REACH = (
     "DELETE FROM shop_tokens",
     "SELECT token_hash FROM sign_in_links",
     "UPDATE shops SET state = 'active'",
+    "UPDATE shops SET domain = domain",
+    "UPDATE shops SET hash_key = hash_key",
     "DELETE FROM shops",
     "UPDATE demo_clock SET offset_seconds = 0",
     "TRUNCATE customers",
@@ -268,6 +270,14 @@ def test_secrets_and_the_wall_itself_are_out_of_reach(house, two_names):
         answers = {statement: outcome(session, statement) for statement in OUT_OF_REACH}
 
     assert {statement: answer for statement, answer in answers.items() if answer != DENIED} == {}
+
+
+def test_how_a_shops_mails_go_out_is_changed_for_one_shop_only(house, two_names):
+    with tenant_session(two_names[0]) as session:
+        changed = outcome(session, "UPDATE shops SET postal_address = '', quiet_from = NULL")
+        others = outcome(session, f"UPDATE shops SET sender_email = '' WHERE id = {two_names[1]}")
+
+    assert (changed, others) == (1, 0)
 
 
 def test_what_belongs_to_no_shop_is_for_staff_only(house, two_names):

@@ -87,7 +87,7 @@ def test_no_page_is_in_anybodys_way(house, browser, site, cast, viewport, scheme
         "/admin/webhooks", "/admin/webhooks?state=redacted&topic=x", "/admin/mails",
         f"/admin/webhooks/{cast.webhooks['failed']}", f"/admin/mails/{cast.mails['sent']}",
         f"/admin/mails/{cast.mails['skipped']}", "/admin/signed-out", "/admin/mails/99999999", "/admin/sign-in/none",
-        "/admin/money", "/admin/answers", link(house, cast.tea),
+        "/admin/money", "/admin/settings", "/admin/answers", link(house, cast.tea),
     ]  # fmt: skip
     phone = {"has_touch": True, "is_mobile": True} if viewport is PHONE else {}
     way_in = link(house, cast.tea, cast.lamp)
