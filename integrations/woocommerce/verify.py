@@ -52,7 +52,7 @@ def is_authentic(headers: Headers, body: bytes, secrets: Sequence[str]) -> bool:
 def secret_of(connection_secret: str, topic: str) -> str:
     """Return what the webhook of a topic signs with: 64 hexadecimal digits, because the shop decodes HTML in secrets."""
     said = f"cartwheel:{topic}".encode(errors="replace")
-    return hmac.digest(connection_secret.encode(), said, hashlib.sha256).hex()
+    return hmac.digest(connection_secret.encode(errors="replace"), said, hashlib.sha256).hex()
 
 
 def read_envelope(headers: Headers, body: bytes) -> Envelope:

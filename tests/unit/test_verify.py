@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.domain.errors import BadPayload
@@ -100,6 +100,7 @@ def test_a_second_spelling_of_the_same_digest_is_refused() -> None:
     assert not shopify.is_authentic({"X-Shopify-Hmac-Sha256": other}, BODY, [SECRET])
 
 
+@example(headers={}, body=b"", secrets=["\ud800"])
 @settings(deadline=None)
 @given(
     headers=st.dictionaries(st.text() | st.sampled_from(SIGNATURE_HEADERS), st.text()),
