@@ -24,6 +24,7 @@ class QueueName(StrEnum):
     STEPS = "steps"
     MAIL = "mail"
     RECEIPTS = "receipts"
+    SHOPS = "shops"  # all that waits for a shop's answer, so that a slow one holds back nothing else
     HOUSEKEEPING = "housekeeping"
 
 
@@ -32,6 +33,7 @@ DRAINS = {
     QueueName.STEPS: "jobs.runner.drain",
     QueueName.MAIL: "jobs.mail.drain",
     QueueName.RECEIPTS: "jobs.receipts.drain",
+    QueueName.SHOPS: "jobs.shops.drain",
     QueueName.HOUSEKEEPING: "jobs.housekeeping.drain",
 }
 

@@ -41,11 +41,11 @@ def drain(until: float) -> None:
         until: by `time.monotonic`.
     """
     for model, step in ((OAuthState, _attempt), (Connection, _look)):
-        work = draining.Work(queue=QueueName.HOUSEKEEPING, model=model, do=lambda *_: None, batch=1)
+        work = draining.Work(queue=QueueName.SHOPS, model=model, do=lambda *_: None, batch=1)
         while rows := draining.take(work):
             _carry_on(model, rows[0], step)
             if time.monotonic() > until:
-                ring(QueueName.HOUSEKEEPING)
+                ring(QueueName.SHOPS)
                 return
 
 

@@ -1,4 +1,4 @@
-"""Tell shops what people said to us about marketing mail, and end requests to confirm that nobody answered.
+"""Tell shops what people said to us about marketing mail.
 
 One row for each statement; the newest of a person counts, older ones are passed over. No transaction is open during a call;
 saying the same twice does no harm.
@@ -16,7 +16,7 @@ from app.domain.errors import AdapterError, NotAllowed, Permanent, Transient
 from app.log import fault, get_logger
 from app.models import ConsentWrite, claims
 from app.queues import QueueName, ring
-from app.services import opt_in, writing_back
+from app.services import writing_back
 from integrations import PLATFORMS
 from jobs import drain as draining
 from jobs.access import call_shop
@@ -28,22 +28,19 @@ _rng = SystemRandom()
 
 
 def drain(until: float) -> None:
-    """Write what is due, then end what is over; with the time up and more left, ring again.
+    """Write what is due; with the time up and more left, ring again.
 
     Args:
         until: by `time.monotonic`.
     """
-    with sessions().begin() as session:
-        if ended := opt_in.expire(session, now=clock.now(session)):
-            log.info("opt_ins.expired", rows=ended)
-    work = draining.Work(queue=QueueName.HOUSEKEEPING, model=ConsentWrite, do=lambda *_: None, batch=20)
+    work = draining.Work(queue=QueueName.SHOPS, model=ConsentWrite, do=lambda *_: None, batch=20)
     while time.monotonic() < until:
         rows = draining.take(work)
         if not rows:
             return
         for row in rows:
             _record(row, _write(row))
-    ring(QueueName.HOUSEKEEPING)
+    ring(QueueName.SHOPS)
 
 
 def _write(row: ConsentWrite) -> dict[str, Any]:

@@ -27,11 +27,11 @@ def drain(until: float) -> None:
     Args:
         until: by `time.monotonic`.
     """
-    work = draining.Work(queue=QueueName.HOUSEKEEPING, model=Doubt, do=lambda *_: None, batch=1)
+    work = draining.Work(queue=QueueName.SHOPS, model=Doubt, do=lambda *_: None, batch=1)
     while rows := draining.take(work):
         _settle(rows[0])
         if time.monotonic() > until:
-            ring(QueueName.HOUSEKEEPING)
+            ring(QueueName.SHOPS)
             return
 
 

@@ -1,4 +1,4 @@
-"""Housekeeping: erasures are carried on, shops asked what changed and kept reachable, and what is over thrown away."""
+"""Housekeeping: erasures and replays are carried on, days counted, promises proved, and what is over thrown away."""
 
 import time
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from app.domain.ports import MailTransport
 from app.log import get_logger
 from app.models import Erasure, claims
 from app.queues import QueueName, ring
-from app.services import comparison, erasing, proof, retention, signin
-from jobs import access, connecting, consent, crediting, doubts, facts, reconcile, replays, tags
+from app.services import comparison, erasing, opt_in, proof, retention, signin
+from jobs import crediting, replays
 from jobs import drain as draining
 from jobs.way_out import open_transport
 
@@ -23,23 +23,15 @@ log = get_logger()
 
 
 def drain() -> None:
-    """Connect shops, carry erasures and replays on, ask shops what changed, throw away what is over: an RQ job."""
-    until = time.monotonic() + draining.BUDGET
-    connecting.drain(until)
+    """Carry erasures and replays on, credit, count, prove, and throw away what is over: an RQ job. It calls no shop."""
     transport = open_transport(_now)
     work = draining.Work(
         queue=QueueName.HOUSEKEEPING, model=Erasure, do=_advance, batch=1, before=lambda: forget_mails(transport)
     )
     draining.drain(work)
-    consent.drain(until)
+    end_requests()
     crediting.drain()
     replays.drain()
-    facts.learn()
-    access.keep_alive()
-    while tags.write_back() and time.monotonic() < until:
-        pass
-    doubts.drain(until)
-    reconcile.drain(until)
     prove()
     compare()
     with sessions().begin() as session:
@@ -55,6 +47,13 @@ def drain() -> None:
         log.error("housekeeping.retention_failed", error_class=type(exc).__name__)
         with sessions().begin() as session:
             retention.mark_done(session)
+
+
+def end_requests() -> None:
+    """End requests to confirm an address that nobody answered."""
+    with sessions().begin() as session:
+        if ended := opt_in.expire(session, now=clock.now(session)):
+            log.info("opt_ins.expired", rows=ended)
 
 
 def prove() -> None:

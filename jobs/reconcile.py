@@ -38,11 +38,11 @@ def drain(until: float) -> None:
         until: by `time.monotonic`; where that is far, SLICE says when others of this queue have their turn.
     """
     until = min(until, time.monotonic() + SLICE)
-    work = draining.Work(queue=QueueName.HOUSEKEEPING, model=Cursor, do=lambda *_: None, batch=1)
+    work = draining.Work(queue=QueueName.SHOPS, model=Cursor, do=lambda *_: None, batch=1)
     while rows := draining.take(work):
         step(rows[0])
         if time.monotonic() > until:
-            ring(QueueName.HOUSEKEEPING)
+            ring(QueueName.SHOPS)
             return
 
 

@@ -63,23 +63,23 @@ RULES = (
     Rule(QueueName.MAIL, is_mail_due),
     Rule(QueueName.MAIL, lambda session, _now: ledger.is_any_stuck(session)),
     Rule(QueueName.MAIL, lambda session, now: claims.is_anything_due(session, TestMail, now)),
+    Rule(QueueName.SHOPS, lambda session, now: claims.is_anything_due(session, OAuthState, now)),
+    Rule(QueueName.SHOPS, lambda session, now: claims.is_anything_due(session, Connection, now)),  # once a day each
+    Rule(QueueName.SHOPS, lambda session, now: claims.is_anything_due(session, Doubt, now)),
+    # Orders and checkouts every quarter of an hour, the rest more rarely: what the source's EVERY says.
+    Rule(QueueName.SHOPS, lambda session, now: claims.is_anything_due(session, Cursor, now)),
+    Rule(QueueName.SHOPS, lambda session, now: claims.is_anything_due(session, TagWrite, now)),
+    Rule(QueueName.SHOPS, lambda session, now: claims.is_anything_due(session, ConsentWrite, now)),
+    Rule(QueueName.SHOPS, lambda session, _now: tokens.is_any_idle(session)),  # once a week for each quiet shop
+    Rule(QueueName.SHOPS, lambda session, _now: account.are_facts_due(session)),  # after each install
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Erasure, now)),
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Replay, now)),
-    Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, OAuthState, now)),
-    Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Connection, now)),  # once a day each
-    Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Doubt, now)),
-    # Orders and checkouts every quarter of an hour, the rest more rarely: what the source's EVERY says.
-    Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Cursor, now)),
-    Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, TagWrite, now)),
-    Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, ConsentWrite, now)),
     Rule(QueueName.HOUSEKEEPING, opt_in.is_any_over),
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Attribution, now)),
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: statistics.is_due(session)),  # every five minutes
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: retention.is_due(session)),  # once an hour
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: proof.is_night(session)),  # once a day
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: comparison.is_due(session)),  # every six hours
-    Rule(QueueName.HOUSEKEEPING, lambda session, _now: tokens.is_any_idle(session)),  # once a week for each quiet shop
-    Rule(QueueName.HOUSEKEEPING, lambda session, _now: account.are_facts_due(session)),  # after each install
 )
 
 

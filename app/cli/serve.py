@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 # app.queues has the truth; importing it would load RQ, for a parent that only waits.
-_QUEUES = ("inbox", "steps", "mail", "receipts", "housekeeping")
+_QUEUES = ("inbox", "steps", "mail", "receipts", "shops", "housekeeping")
 _PORT = click.IntRange(1, 65535)
 _SHOPS_PATIENCE = 30.0  # seconds
 
@@ -70,7 +70,7 @@ def web(workers: int) -> None:
 @click.command()
 @click.argument("queue", required=False, type=click.Choice(_QUEUES))
 def worker(queue: str | None) -> None:
-    """Work one queue of the five. Without a name: one process for each, restarted when one dies."""
+    """Work one queue of the six. Without a name: one process for each, restarted when one dies."""
     if queue is None:
         sys.exit(_all_workers())
     from app.cli.boot import refuse_unless_ready

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
-import jobs.housekeeping
+import jobs.shops
 from app import clock
 from app.config import settings
 from app.services import answers, edit_flow
@@ -338,12 +338,12 @@ def test_vip_is_tagged_thanked_mailed_each_month_warned_and_let_go(shop, monkeyp
 
     shop.order(4, consents=True)
     shop.pass_time(hours=2)
-    jobs.housekeeping.drain()
+    jobs.shops.drain()
     assert (shop.mails(), tags) == ([("vip", "thanks", "sent", None)], [("9", "vip", True)])
 
     for _ in range(13):
         shop.pass_time(days=31)
-    jobs.housekeeping.drain()
+    jobs.shops.drain()
     steps = [row[1] for row in shop.mails() if row[2] == "sent"]
     assert steps == ["thanks", "early_access", *(f"early_access_{n}" for n in range(2, 10)), "drop_out_warning_10"]
     assert tags == [("9", "vip", True), ("9", "vip", False)]

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-import jobs.housekeeping
 import jobs.inbox
 import jobs.mail
 import jobs.runner
+import jobs.shops
 from app import clock
 from app.domain.errors import Permanent, Refused, Transient
 from app.domain.mailing import Rendered
@@ -165,9 +165,9 @@ def test_tag_goes_back_to_the_shop_and_is_taken_away_at_the_end(shop, monkeypatc
         PLATFORMS["shopify"], "tag_customer", lambda access, who, tag, *, is_given: told.append((who, tag, is_given))
     )
     buy(house, shop_id, now)
-    jobs.housekeeping.drain()
+    jobs.shops.drain()
     later(house, Transport(), days=2, hours=1)
-    jobs.housekeeping.drain()
+    jobs.shops.drain()
 
     assert told == [("9", "vip", True), ("9", "vip", False)]
     assert tags(house) == [("vip", True, "done", None), ("vip", False, "done", None)]
@@ -189,7 +189,7 @@ def test_tag_that_the_shop_does_not_take_says_why(shop, monkeypatch, fault, cust
 
     monkeypatch.setattr(PLATFORMS["shopify"], "tag_customer", refuse)
     buy(house, shop_id, now, customer_id=customer_id)
-    jobs.housekeeping.drain()
+    jobs.shops.drain()
 
     assert tags(house) == [("vip", True, state, error)]
 

@@ -261,7 +261,7 @@ def test_a_wrong_secret_of_ours_is_not_the_end_of_the_tokens(house, shop_id, fak
     kept_alive = access.keep_alive()
 
     assert (lost, is_early) == (ShopState.RECONNECT, False)
-    assert "housekeeping" in rung
+    assert "shops" in rung
     assert kept_alive == 1
     assert state(house, shop_id) == ShopState.ACTIVE
     assert call_shop(shop_id, who_am_i)["myshopifyDomain"] == TEA_AND_TIN

@@ -195,7 +195,7 @@ def test_a_shop_is_asked_its_name_by_a_job_and_not_while_the_page_waits(house, c
     shop = shop_row(house)
 
     assert on_the_page == []
-    assert "housekeeping" in rung
+    assert "shops" in rung
     assert asked == (1, 0)
     assert (shop.name, shop.currency, shop.timezone) == ("Tea & Tin", "USD", "America/Los_Angeles")
     assert (shop.email, shop.sender_email, shop.locale) == ("hello@tea-and-tin.example",) * 2 + ("en",)

@@ -340,7 +340,7 @@ def claimed(place: Town, kind: str) -> list[Cursor]:
 
     with place.house.begin() as session:
         session.execute(text("UPDATE cursors SET due_at = now() + interval '1 day' WHERE kind <> :kind"), {"kind": kind})
-    return draining.take(draining.Work(queue=QueueName.HOUSEKEEPING, model=Cursor, do=lambda *_: None, batch=1))
+    return draining.take(draining.Work(queue=QueueName.SHOPS, model=Cursor, do=lambda *_: None, batch=1))
 
 
 def test_customers_and_products_are_read_as_well(place: Town) -> None:

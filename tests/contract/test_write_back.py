@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-import jobs.housekeeping
 import jobs.inbox
 import jobs.runner
 import jobs.scheduler
+import jobs.shops
 from app import clock
 from app.domain.errors import Ambiguous, NotAllowed, Permanent, Transient
 from app.domain.ports import ConsentWord
@@ -63,9 +63,9 @@ def rows(house) -> list[tuple]:
 def test_refusal_is_told_to_the_shop(refused):
     house, told, _ = refused
 
-    assert QueueName.HOUSEKEEPING in jobs.scheduler.tick()
-    jobs.housekeeping.drain()
-    jobs.housekeeping.drain()
+    assert QueueName.SHOPS in jobs.scheduler.tick()
+    jobs.shops.drain()
+    jobs.shops.drain()
     assert [(w.customer_id, w.state) for w in told] == [("71", "unsubscribed")]
     assert rows(house) == [("done", 1, None)]
 
@@ -73,7 +73,7 @@ def test_refusal_is_told_to_the_shop(refused):
 def test_only_the_newest_word_is_told(refused):
     house, told, _ = refused
     say_no(house)
-    jobs.housekeeping.drain()
+    jobs.shops.drain()
 
     assert len(told) == 1
     assert sorted(state for state, _, _ in rows(house)) == ["done", "ignored"]
@@ -83,10 +83,10 @@ def test_only_the_newest_word_is_told(refused):
 def test_shop_that_does_not_answer_is_told_later_by_the_same_row(refused, fault):
     house, told, faults = refused
     faults.append(fault)
-    jobs.housekeeping.drain()
+    jobs.shops.drain()
     waiting = rows(house)[0][:2]
     builders.skip_clock(house, timedelta(hours=2))
-    jobs.housekeeping.drain()
+    jobs.shops.drain()
 
     assert waiting == ("pending", 1)
     assert (len(told), rows(house)[0][:2]) == (2, ("done", 2))
@@ -95,7 +95,7 @@ def test_shop_that_does_not_answer_is_told_later_by_the_same_row(refused, fault)
 def test_shop_that_refuses_for_good_is_shown_as_failed(refused):
     house, _, faults = refused
     faults.append(Permanent("Shopify did not accept the consent (INVALID)."))
-    jobs.housekeeping.drain()
+    jobs.shops.drain()
 
     assert rows(house) == [("failed", 1, "Shopify did not accept the consent (INVALID).")]
 
@@ -104,7 +104,7 @@ def test_person_without_account_is_passed_over(refused):
     house, told, _ = refused
     with house.begin() as session:
         session.execute(text("DELETE FROM customer_identities WHERE kind = 'id'"))
-    jobs.housekeeping.drain()
+    jobs.shops.drain()
 
     assert (told, rows(house)[0][0]) == ([], "ignored")
 

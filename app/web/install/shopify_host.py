@@ -60,7 +60,7 @@ def take_in(domain: str, fresh: Tokens) -> int:
         shop = install.install_shopify(
             session, domain, fresh, shops.working_facts(domain), now=clock.now(session), real_now=clock.real(session)
         )
-    ring_soon(QueueName.HOUSEKEEPING)
+    ring_soon(QueueName.SHOPS)
     return shop.id
 
 

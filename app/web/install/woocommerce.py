@@ -55,7 +55,7 @@ def begin() -> ResponseReturnValue:
     except Refused as exc:
         return _form(address=typed, wrong=str(exc), by_keys=request.form.get("by") == "keys"), 422
     session[_ATTEMPT] = token
-    ring_soon(QueueName.HOUSEKEEPING)
+    ring_soon(QueueName.SHOPS)
     return redirect(url_for("woocommerce.show_progress"), 303)
 
 
@@ -90,7 +90,7 @@ def callback() -> ResponseReturnValue:
         is_taken = connecting.take_keys(database, token, keys, now=signin.real_now(database))
     if not is_taken:
         return Response(status=403)
-    ring_soon(QueueName.HOUSEKEEPING)
+    ring_soon(QueueName.SHOPS)
     return Response(status=200)
 
 
