@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from app.domain.events import ConsentState
+from app.domain.sunset import Silence
 
 
 class MessageClass(StrEnum):
@@ -82,6 +83,7 @@ class Permission:
     mailed_at: datetime | None = None  # the newest marketing mail; loaded only for people who asked for less
     has_birthday: bool = False
     may_be_watched: bool = False  # agreed to be followed through the shop
+    silence: Silence | None = None  # mails left unanswered; loaded only for people who were mailed long ago
 
 
 def basis(state: ConsentState, known: Permission, *, now: datetime) -> Basis:

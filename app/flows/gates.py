@@ -8,6 +8,7 @@ from datetime import datetime
 
 from app.domain.consent import GAPS, Basis, ConsentMode, MessageClass, Permission, basis
 from app.domain.events import ConsentState
+from app.domain.sunset import Sunset, sunset
 from app.flows.snapshot import Snapshot
 
 _EXPRESS = frozenset({Basis.EXPRESS})
@@ -25,6 +26,7 @@ class Gate:
     is_express_always: bool = False  # no mode loosens it
     needs_birthday: bool = False
     needs_watching: bool = False
+    asks_again: bool = False  # whether mail is still wanted: goes once to who has been silent for long
 
     @property
     def has_one_click(self) -> bool:
@@ -57,7 +59,7 @@ GATES: dict[str, Gate] = {
     "subscription_renewal": TRANSACTIONAL,
     "failed_payment": TRANSACTIONAL,
     "renewal_upsell": Gate(topic="recommendations", is_express_always=True),
-    "re_permission": Gate(topic="news", is_express_always=True),
+    "re_permission": Gate(topic="news", is_express_always=True, asks_again=True),
 }
 
 
@@ -97,6 +99,7 @@ def why_closed(gate: Gate, snapshot: Snapshot, *, now: datetime) -> str | None:
         or _without_ground(gate, snapshot.consent, known, now)
         or _chosen_off(gate, known, now)
         or _unknown(gate, known)
+        or _silent(gate, known, now)
     )
 
 
@@ -124,3 +127,11 @@ def _unknown(gate: Gate, known: Permission) -> str | None:
     if gate.needs_birthday and not known.has_birthday:
         return "no_birthday"
     return "not_watched" if gate.needs_watching and not known.may_be_watched else None
+
+
+def _silent(gate: Gate, known: Permission, now: datetime) -> str | None:
+    """Say that somebody has been mailed for long without a sign of life."""
+    silence = known.silence
+    if silence is None or (gate.asks_again and silence.asked_at is None):
+        return None
+    return "silent" if sunset(silence, now=now) is Sunset.HOLD else None

@@ -150,6 +150,8 @@ class Snapshot:
         if person := self.person:
             seen |= {"orders": person.orders, "subscribed_at": _text(person.subscribed_at)}
             seen |= {"year_orders": len(person.lately), "year_spent_minor": sum(p.minor for p in person.lately)}
+        if silence := self.permission.silence:
+            seen |= {"unanswered_mails": silence.mails, "unanswered_since": _text(silence.since)}
         if self.answer:
             seen["score"] = self.answer.score
         if self.clicked:

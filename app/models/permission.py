@@ -35,6 +35,7 @@ class MailRules(ShopRow, Base):
     adds_utm: Mapped[bool] = mapped_column(server_default=text("true"))
     click_hours: Mapped[int] = mapped_column(server_default=text("120"))  # how long a click counts for an order
     window_hours: Mapped[int] = mapped_column(server_default=text("0"))  # how long a mail without a click does; 0 is not
+    sunset_days: Mapped[int] = mapped_column(server_default=text("180"))  # how long mails may go unanswered; 0 is for ever
     updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 

@@ -16,10 +16,11 @@ from app.services.mail_rules import DOUBLE_OPT_IN, Rules, of
 
 WORDING_LIMIT = 500  # characters
 LONGEST_HOURS = 24 * 30
+SUNSET_DAYS = range(30, 366)  # clicks are kept for 400 days
 _CHANGEABLE = frozenset(
     {
         "mode", "modes", "offers_refusal", "double_opt_in", "double_opt_in_in", "form_wording", "tracks_clicks",
-        "tracks_opens", "adds_utm", "click_hours", "window_hours",
+        "tracks_opens", "adds_utm", "click_hours", "window_hours", "sunset_days",
     }
 )  # fmt: skip
 
@@ -83,6 +84,8 @@ def _checked(told: dict[str, Any], is_acknowledged: bool) -> dict[str, Any]:
     for name in ("click_hours", "window_hours"):
         if name in new and not 0 <= int(new[name]) <= LONGEST_HOURS:
             raise Refused(f"{name} is 0 to {LONGEST_HOURS}.")
+    if (days := int(new.get("sunset_days", 0))) and days not in SUNSET_DAYS:
+        raise Refused(f"sunset_days is {SUNSET_DAYS[0]} to {SUNSET_DAYS[-1]}, or 0 to stop mailing nobody for being silent.")
     if len(new.get("form_wording") or "") > WORDING_LIMIT:
         raise Refused(f"The wording of the form has {WORDING_LIMIT} characters at the most.")
     return new

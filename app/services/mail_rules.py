@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from app.domain.consent import ConsentMode, in_region, region
+from app.domain.sunset import SunsetRule
 from app.models import FlowSettings, MailRules
 from app.services import content
 
@@ -30,6 +31,7 @@ class Rules:
     adds_utm: bool = True
     click_hours: int = 120
     window_hours: int = 0
+    sunset_days: int = 180
 
     def mode_in(self, country: str | None) -> ConsentMode:
         """Return whom the shop mails in a country; where that is unknown, only who agreed, unless all of it is opened."""
@@ -41,6 +43,12 @@ class Rules:
             return False
         wanted = set(self.double_opt_in_in)
         return not wanted or not country or bool({country.upper(), region(country)} & wanted)
+
+    @property
+    def sunset(self) -> SunsetRule | None:
+        """How long mails may go unanswered; None where that stops nothing, also where clicks are not seen."""
+        is_on = self.sunset_days > 0 and self.tracks_clicks
+        return SunsetRule(silent=timedelta(days=self.sunset_days)) if is_on else None
 
     @property
     def looks_at_countries(self) -> bool:

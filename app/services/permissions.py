@@ -1,4 +1,4 @@
-"""Load what the consent gate asks beside the plain state, for many people at once; most shops need two small queries."""
+"""Load what the consent gate asks beside the plain state, for many people at once; most shops need three small queries."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ from app.models import (
     Suppression,
 )
 from app.models.bulk import one_of
-from app.services import mail_rules
+from app.services import mail_rules, silences
 from app.services.mail_rules import Rules
 
 _GONE_OUT = (DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.UNKNOWN)
@@ -36,7 +36,9 @@ class _Confirmation:
     consent_at: datetime | None
 
 
-def fill(session: Session, shop: Shop, found: Sequence[Snapshot], customers: Sequence[int]) -> list[Snapshot]:
+def fill(
+    session: Session, shop: Shop, found: Sequence[Snapshot], customers: Sequence[int], *, now: datetime
+) -> list[Snapshot]:
     """Return the snapshots with their permission, in the same order.
 
     Args:
@@ -44,10 +46,12 @@ def fill(session: Session, shop: Shop, found: Sequence[Snapshot], customers: Seq
         shop: whose people they are.
         found: the snapshots, without.
         customers: whom each is about.
+        now: the time.
     """
     emails = [s.recipient for s in found]
     rules = mail_rules.of(session, shop.id)
     chosen = _chosen(session, shop.id, customers)
+    unanswered = silences.load(session, shop.id, customers, rules.sunset, now=now)
     blocked = _blocked(session, shop, {e for s, e in zip(found, emails, strict=True) if e and s.suppressed})
     places = _places(session, shop.id, customers) if rules.looks_at_countries else {}
     proofs = _proofs(session, shop.id, {e for e in emails if e}) if rules.double_opt_in_since else {}
@@ -56,6 +60,7 @@ def fill(session: Session, shop: Shop, found: Sequence[Snapshot], customers: Seq
         known = replace(
             _by_rules(rules, places.get(customer_id, {}), proofs.get(email or "")),
             blocked=blocked.get(email or ""),
+            silence=unanswered.get(customer_id),
             **chosen.get(customer_id, {}),
         )
         filled.append(replace(snapshot, permission=known))

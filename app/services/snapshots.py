@@ -130,7 +130,7 @@ def load(session: Session, shop: Shop, subjects: Sequence[Subject], *, now: date
         replace(s, suppressed=suppressed.get(s.recipient or ""), is_flow_on=is_on.get(subject.flow, False))
         for subject, s in zip(subjects, half, strict=True)
     ]
-    return permissions.fill(session, shop, found, [s.customer_id for s in subjects])
+    return permissions.fill(session, shop, found, [s.customer_id for s in subjects], now=now)
 
 
 def _load(session: Session, shop: Shop, subjects: Sequence[Subject], now: datetime) -> _Loaded:

@@ -64,6 +64,13 @@ class Shop:
         else:
             self.tell({"woocommerce": "checkout.updated"}, woo_checkout("t1", self.now, **more))
 
+    def click(self) -> None:
+        """Somebody follows a link of the newest mail."""
+        with self.house.begin() as session:
+            newest = "SELECT shop_id, id, 'clicked', :now FROM deliveries WHERE state = 'sent' ORDER BY id DESC LIMIT 1"
+            into = "INSERT INTO engagements (shop_id, delivery_id, kind, at) "
+            session.execute(text(into + newest), {"now": self.now})
+
     def mails(self) -> list[tuple[Any, ...]]:
         """What became of each mail, the newest state of it."""
         return builders.ledger(self.house, ("flow", "step", "state", "reason"))
@@ -343,6 +350,7 @@ def test_vip_is_tagged_thanked_mailed_each_month_warned_and_let_go(shop, monkeyp
 
     for _ in range(13):
         shop.pass_time(days=31)
+        shop.click()
     jobs.shops.drain()
     steps = [row[1] for row in shop.mails() if row[2] == "sent"]
     assert steps == ["thanks", "early_access", *(f"early_access_{n}" for n in range(2, 10)), "drop_out_warning_10"]

@@ -16,6 +16,7 @@ import pytest
 from app.domain.consent import TOPICS, Frequency, Permission
 from app.domain.events import ConsentState
 from app.domain.pace import Cap, Mailed, Pace, Quiet, Waiting
+from app.domain.sunset import Silence, SunsetRule
 from app.flows import FLOWS, engine, gates, read_flow
 from app.flows.conditions import never_bought
 from app.flows.snapshot import AnswerFacts, CheckoutFacts, OptInFacts, OrderFacts, Snapshot
@@ -268,6 +269,7 @@ def permissions() -> Iterator[Snapshot]:
         Permission(needs_confirmation=True), Permission(topics_off=frozenset(TOPICS)),
         Permission(paused_until=NOW + timedelta(days=400)),
         Permission(frequency=Frequency.MONTHLY, mailed_at=NOW + timedelta(days=400)),
+        Permission(silence=Silence(rule=SunsetRule(), mails=9, since=NOW - timedelta(days=400))),
     ):  # fmt: skip
         yield replace(plain, permission=known)
 

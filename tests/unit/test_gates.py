@@ -7,6 +7,7 @@ import pytest
 
 from app.domain.consent import Basis, ConsentMode, Frequency, MessageClass, Permission, basis, in_region, standing
 from app.domain.events import ConsentState as State
+from app.domain.sunset import Silence, SunsetRule
 from app.flows.gates import GATES, STRICTEST, gate_of, why_closed, why_unwanted
 from app.flows.snapshot import Snapshot
 
@@ -138,6 +139,29 @@ def test_every_shipped_gate_is_in_the_table_of_this_test():
 )
 def test_what_a_person_chose_keeps_back_marketing_and_nothing_else(known, flow, expected):
     assert why_closed(gate_of(flow), someone(**known), now=T0) == expected
+
+
+SILENT = Silence(rule=SunsetRule(), mails=3, since=ago(194))
+
+
+@pytest.mark.parametrize(
+    ("silence", "flow", "expected"),
+    [
+        (SILENT, "abandoned_cart", "silent"),
+        (SILENT, "post_purchase/promotion", "silent"),
+        (SILENT, "a_flow_of_a_merchant", "silent"),
+        (SILENT, "order_updates", None),
+        (SILENT, "double_opt_in", None),
+        (SILENT, "re_permission", None),
+        (replace(SILENT, asked_at=ago(15)), "re_permission", "silent"),
+        (replace(SILENT, since=ago(193)), "abandoned_cart", None),
+        (replace(SILENT, mails=2), "abandoned_cart", None),
+    ],
+)
+def test_who_never_reacts_is_kept_from_marketing_and_asked_once(silence, flow, expected):
+    flow, _, step = flow.partition("/")
+
+    assert why_closed(gate_of(flow, step or None), someone(silence=silence), now=T0) == expected
 
 
 @pytest.mark.parametrize(

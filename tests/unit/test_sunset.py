@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.domain.receipts import ReceiptKind, further
-from app.domain.sunset import Sunset, SunsetRule, sunset
+from app.domain.sunset import Silence, Sunset, SunsetRule, sunset
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -14,20 +14,19 @@ def day(n: int | None) -> datetime | None:
     return None if n is None else T0 + timedelta(days=n)
 
 
-@pytest.mark.parametrize(("engaged", "asked", "today", "expected"), [
-    (None, None, 179, Sunset.KEEP),
-    (None, None, 180, Sunset.ASK),
-    (100, None, 279, Sunset.KEEP),
-    (100, None, 280, Sunset.ASK),
-    (None, 180, 193, Sunset.WAIT),
-    (None, 180, 194, Sunset.HOLD),
-    (185, 180, 194, Sunset.KEEP),
-    (185, 180, 365, Sunset.ASK),
+@pytest.mark.parametrize(("mails", "asked", "today", "expected"), [
+    (3, None, 179, Sunset.KEEP),
+    (3, None, 180, Sunset.ASK),
+    (3, None, 193, Sunset.ASK),
+    (3, None, 194, Sunset.HOLD),
+    (3, 190, 203, Sunset.WAIT),
+    (3, 190, 204, Sunset.HOLD),
+    (2, None, 900, Sunset.KEEP),
 ])  # fmt: skip
-def test_sunset(engaged, asked, today, expected):
-    now = T0 + timedelta(days=today)
+def test_sunset(mails, asked, today, expected):
+    silence = Silence(rule=SunsetRule(), mails=mails, since=T0, asked_at=day(asked))
 
-    assert sunset(SunsetRule(), began_at=T0, engaged_at=day(engaged), asked_at=day(asked), now=now) is expected
+    assert sunset(silence, now=T0 + timedelta(days=today)) is expected
 
 
 @pytest.mark.parametrize(("held", "told", "expected"), [

@@ -67,6 +67,7 @@ REASONS = {
     "topic_off": "They do not want mails of this kind",
     "paused_by_person": "They asked for a pause",
     "asked_for_less": "They asked for fewer mails",
+    "silent": "They have not reacted to any mail for a long time",
     "no_birthday": "They have not told their birthday",
     "not_watched": "They have not agreed to be followed through the shop",
     "opt_in_ended": "They confirmed, or a week was over",
