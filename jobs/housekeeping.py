@@ -14,7 +14,7 @@ from app.domain.ports import MailTransport
 from app.log import get_logger
 from app.models import Erasure, claims
 from app.queues import QueueName, ring
-from app.services import comparison, erasing, opt_in, proof, retention, signin
+from app.services import comparison, erasing, hygiene_weeks, opt_in, proof, retention, signin
 from jobs import crediting, replays
 from jobs import drain as draining
 from jobs.way_out import open_transport
@@ -34,6 +34,7 @@ def drain() -> None:
     replays.drain()
     prove()
     compare()
+    look_back()
     with sessions().begin() as session:
         if failed := erasing.show_failures(session):
             log.error("housekeeping.erasures_failed", erasures=failed)
@@ -76,6 +77,18 @@ def compare() -> None:
     for shop_id in shop_ids:
         with sessions().begin() as session:
             comparison.count(session, shop_id, now=clock.now(session))
+
+
+def look_back() -> None:
+    """Once a day, count how healthy the weeks were that are over, each in a transaction of its own."""
+    with sessions().begin() as session:
+        if not hygiene_weeks.is_due(session):
+            return
+        hygiene_weeks.mark_done(session)
+        now = clock.now(session)
+    for monday in hygiene_weeks.over(now):
+        with sessions().begin() as session:
+            hygiene_weeks.count(session, monday, now=now)
 
 
 def forget_mails(transport: MailTransport) -> None:

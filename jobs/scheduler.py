@@ -32,7 +32,19 @@ from app.models import (
     claims,
 )
 from app.queues import QueueName, ring
-from app.services import account, comparison, ledger, opt_in, pauses, proof, retention, statistics, tokens, watch
+from app.services import (
+    account,
+    comparison,
+    hygiene_weeks,
+    ledger,
+    opt_in,
+    pauses,
+    proof,
+    retention,
+    statistics,
+    tokens,
+    watch,
+)
 from jobs import inbox, receipts
 
 TICK = 1.0  # seconds
@@ -79,6 +91,7 @@ RULES = (
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: statistics.is_due(session)),  # every five minutes
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: retention.is_due(session)),  # once an hour
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: proof.is_night(session)),  # once a day
+    Rule(QueueName.HOUSEKEEPING, lambda session, _now: hygiene_weeks.is_due(session)),  # once a day, for weeks that are over
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: comparison.is_due(session)),  # every six hours
 )
 

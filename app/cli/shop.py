@@ -11,10 +11,22 @@ from app.cli.rules import spelled
 from app.cli.scope import actor, shop_option, transaction
 from app.config import settings
 from app.models import Cursor, Shop, ShopState
-from app.services import connections, edit_rules, install, mail_pace, mail_rules, reconcile, sender_domain, shops
+from app.services import (
+    connections,
+    edit_rules,
+    hygiene_weeks,
+    install,
+    mail_pace,
+    mail_rules,
+    reconcile,
+    sender_domain,
+    shops,
+)
+from app.services.hygiene import COUNTED
 from integrations.names import Dns
 
 COLUMNS = ("shop_id", "platform", "domain", "name", "state", "installed_at")
+HYGIENE = ("week_on", *COUNTED, "verdict")
 
 
 @click.group("shop")
@@ -98,6 +110,18 @@ def rules(changes: tuple[str, ...], shop: str | None, acknowledge: bool, as_json
         token = edit_rules.form_token(session, found.id, now=now)
         row = {"shop_id": found.id, **asdict(mail_rules.of(session, found.id))}
     emit({**row, "sign_up_url": f"{settings().public_url}/signup/{token}"}, as_json=as_json)
+
+
+@group.command()
+@click.argument("shop", required=False)
+@click.option("--weeks", type=click.IntRange(1, hygiene_weeks.KEPT_MOST), default=12, show_default=True)
+@json_option
+def hygiene(shop: str | None, weeks: int, as_json: bool) -> None:
+    """Show how a shop's mail fared, week by week, the newest first: bounces, complaints, and what to think of them."""
+    with transaction() as (session, _):
+        found = hygiene_weeks.kept(session, shops.find(session, shop).id, weeks)
+        rows = [{name: getattr(week, name) for name in HYGIENE} for week in found]
+    emit_list(rows, as_json=as_json, columns=HYGIENE, nothing="No week is over in which it mailed: cartwheel mail health")
 
 
 @group.group()

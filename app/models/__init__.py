@@ -17,6 +17,7 @@ from app.models.flow import (
     ScheduledStep,
     TagWrite,
 )
+from app.models.hygiene import HygieneWeek
 from app.models.message import BrandKit, TestMail
 from app.models.permission import ConsentWrite, MailRules, OptIn, OptInState, Preference
 from app.models.privacy import Erasure, ErasureKind, Export, ExportKind, Forgotten
@@ -68,6 +69,7 @@ __all__ = [
     "FlowVersion",
     "Forgotten",
     "Heartbeat",
+    "HygieneWeek",
     "Link",
     "MailRules",
     "Meter",

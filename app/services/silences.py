@@ -1,4 +1,4 @@
-"""Load how long people have left marketing mail unanswered: two statements , mostly the first alone."""
+"""Load how long people have left marketing mail unanswered: two statements, mostly the first alone."""
 
 from collections.abc import Iterable
 from datetime import datetime
