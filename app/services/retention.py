@@ -78,6 +78,14 @@ RULES = (
         "DELETE FROM engagements WHERE (shop_id, id) IN "
         "(SELECT shop_id, id FROM engagements WHERE at < now() - :age LIMIT :batch)",
     ),
+    # Suppressions, a mail's progress and the weeks of hygiene are rows of their own and stay. An event that is told again so
+    # late is refused at the door by its age.
+    Rule(
+        "what providers told",
+        _DECISIONS,
+        "DELETE FROM delivery_events WHERE (shop_id, id) IN "
+        "(SELECT shop_id, id FROM delivery_events WHERE recorded_at < now() - :age LIMIT :batch)",
+    ),
     Rule(
         "links",
         _DECISIONS,

@@ -18,7 +18,7 @@ from app.config import settings
 from app.demo.sendgrid import Accepted
 from app.demo.sendgrid_events import SIGNATURE, TIMESTAMP, EventSender, event
 from app.domain.errors import AddressRefused, Ambiguous
-from app.services import hygiene
+from app.services import hygiene, retention
 from app.web import create_app
 from tests import builders
 
@@ -353,3 +353,23 @@ def test_week_of_a_shop_is_counted_by_mail_and_not_by_event(town):
 ])  # fmt: skip
 def test_week_is_judged_by_what_mailbox_providers_say(numbers, expected):
     assert hygiene.verdict(*numbers) == expected
+
+
+def test_what_was_told_goes_after_400_days_and_what_it_led_to_stays(town):
+    """I12: the suppression and how far the mail came outlive the event; told again at once, it blocks nobody twice."""
+    send()
+    bounced = event(town.mails[0], "bounce", real_now(town.house))
+    tell(town, bounced)
+    held = "SELECT reason FROM suppressions UNION ALL SELECT progress FROM deliveries WHERE progress IS NOT NULL"
+    left = []
+    for days in (399, 2):
+        with town.house.begin() as session:
+            session.execute(text(f"UPDATE delivery_events SET recorded_at = recorded_at - interval '{days} days'"))
+            rule = next(rule for rule in retention.RULES if rule.name == "what providers told")
+            retention.apply(session, rule)
+        left.append(len(rows(town, "SELECT 1 FROM delivery_events")))
+    before = rows(town, held)
+    tell(town, bounced)
+
+    assert left == [1, 0]
+    assert before == rows(town, held) == [("bounced",), ("bounced",)]
