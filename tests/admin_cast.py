@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -200,3 +201,14 @@ def _waiting_person(session: Session, shop_id: int, now: datetime) -> None:
 def body(webhook: Webhook) -> Any:
     """Return a webhook's body as data."""
     return json.loads(webhook.body or b"null")
+
+
+def client_of(sessions: sessionmaker[Session], *shop_ids: int) -> FlaskClient:
+    """Return somebody who is signed in to these shops, at the real app."""
+    from app.web import create_app
+
+    app = create_app()
+    app.config["WTF_CSRF_ENABLED"] = False
+    client = app.test_client()
+    client.post(link(sessions, *shop_ids))
+    return client

@@ -1,6 +1,7 @@
 """`cartwheel customer`: what is held about a person, told to its owner, or forgotten."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -23,7 +24,8 @@ from app.models import (
     Shop,
 )
 from app.queues import QueueName, ring
-from app.services import audit, erase, export, people, shops
+from app.services import audit, erase, export, people, shops, standing
+from app.services.standing import Run, Standing
 
 
 @click.group("customer")
@@ -43,6 +45,24 @@ def show(who: str, shop: str | None, as_json: bool) -> None:
         row = _row(session, customer)
         _record(session, owner, customer.id, "customer.read")
     emit(row, as_json=as_json)
+
+
+@group.command()
+@click.argument("who", metavar="ID|EMAIL")
+@click.argument("flow")
+@shop_option
+@json_option
+def why(who: str, flow: str, shop: str | None, as_json: bool) -> None:
+    """Say why a person got the mails of a FLOW, or why they did not: every decision, or why they never entered.
+
+    The same is on the merchant's page of the person. The look is audited.
+    """
+    with transaction() as (session, now):
+        owner = shops.find(session, shop)
+        customer = _find(session, owner, who)
+        row = _why(standing.of_flow(session, owner, customer.id, flow, now=now))
+        _record(session, owner, customer.id, "customer.read")
+    emit({"customer_id": customer.id, **row}, as_json=as_json)
 
 
 @group.command("export")
@@ -105,6 +125,27 @@ def _find(session: Session, shop: Shop, who: str) -> Customer:
 
 def _record(session: Session, shop: Shop, customer_id: object, action: str) -> None:
     audit.record(session, shop.id, actor=actor(), action=action, object_kind="customer", object_id=customer_id)
+
+
+def _why(stands: Standing) -> dict[str, Any]:
+    outside = stands.outside
+    return {
+        "flow": stands.flow.key,
+        "enters": outside is None,
+        "because": outside.reason if outside else stands.leaves or "nothing speaks against it",
+        "unmet": [condition.name for condition in outside.unmet] if outside else [],
+        "saw": stands.saw,
+        "runs": [_run(each) for each in stands.runs],
+    }
+
+
+def _run(each: Run) -> dict[str, Any]:
+    coming = [{"effect": type(effect).__name__, **asdict(effect)} for effect in each.coming]
+    decisions = [
+        {"at": row.decided_at, "because": row.because, "effects": row.effects, "saw": row.saw} for row in each.decisions
+    ]
+    run = {name: getattr(each.run, name) for name in ("id", "state", "reason", "arm", "version", "entered_at", "ended_at")}
+    return {**run, "holds": each.holds, "coming": coming, "decisions": decisions}
 
 
 def _row(session: Session, customer: Customer) -> dict[str, Any]:

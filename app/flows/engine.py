@@ -8,11 +8,11 @@ from typing import Any
 
 from app.domain import pace
 from app.domain.pace import Later
-from app.flows.conditions import fits, holds
+from app.flows.conditions import holds
 from app.flows.gates import TRANSACTIONAL, gate_of, why_closed, why_unwanted
 from app.flows.program import next_send, places
 from app.flows.snapshot import Snapshot
-from app.flows.vocabulary import PRIORITIES, Branch, Flow, Leave, Percent, Send, Tag, Wait
+from app.flows.vocabulary import PRIORITIES, Branch, Condition, Flow, Leave, Percent, Send, Tag, Wait
 
 HOLD = timedelta(minutes=15)  # how often a run of a paused shop is looked at
 TOO_SOON = "too_soon"  # the reason of a run that began within the re-entry gap
@@ -79,18 +79,34 @@ class Decision:
     saw: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Why somebody does not enter a flow: flow_off, not_begun, begun_long_ago, or does_not_fit and which conditions."""
+
+    reason: str
+    unmet: tuple[Condition, ...] = ()
+
+
 def should_enter(flow: Flow, snapshot: Snapshot, *, now: datetime) -> bool:
     """Say whether what we hold makes the person enter.
 
     A purchase or an uninstall does not hinder it: the run enters and leaves at once, so that "why not" has an answer and
     the order of arrival makes no difference.
     """
+    return why_outside(flow, snapshot, now=now) is None
+
+
+def why_outside(flow: Flow, snapshot: Snapshot, *, now: datetime) -> Outside | None:
+    """Return why what we hold does not make the person enter, or None when it does."""
     if not snapshot.is_flow_on:
-        return False
+        return Outside("flow_off")
     began_at = happened_at(flow, snapshot)
-    if began_at is None or began_at < now - OLDEST_START:
-        return False
-    return fits(flow, snapshot)
+    if began_at is None:
+        return Outside("not_begun")
+    if began_at < now - OLDEST_START:
+        return Outside("begun_long_ago")
+    unmet = tuple(condition for condition in flow.trigger.when if not holds(condition, snapshot, flow))
+    return Outside("does_not_fit", unmet) if unmet else None
 
 
 def happened_at(flow: Flow, snapshot: Snapshot) -> datetime | None:  # noqa: PLR0911  (one line for each trigger)
@@ -143,7 +159,7 @@ def decide(
             effects.append(Schedule(number, now + HOLD))
             return Decision(tuple(effects), reason, snapshot.seen())
         if reason := why_leave(flow, snapshot):
-            return Decision((*effects, *_leaving(flow, number, reason, snapshot)), reason, snapshot.seen())
+            return Decision((*effects, *leaving(flow, number, reason, snapshot)), reason, snapshot.seen())
         match place.step:
             case Wait() as wait:
                 wanted_at = wait_until(wait, snapshot, since)
@@ -162,7 +178,7 @@ def decide(
             case Tag() as tag:
                 effects += _tags(snapshot, (tag,))
             case Leave(reason=reason):
-                return Decision((*effects, *_leaving(flow, number, reason, snapshot)), reason, snapshot.seen())
+                return Decision((*effects, *leaving(flow, number, reason, snapshot)), reason, snapshot.seen())
             case Branch(when=condition):
                 number = place.after if holds(condition, snapshot, flow) else place.otherwise
                 continue
@@ -222,7 +238,7 @@ def why_skip(flow: Flow, step: Send, snapshot: Snapshot, *, due_at: datetime, no
     return None
 
 
-def _leaving(flow: Flow, number: int, reason: str, snapshot: Snapshot) -> tuple[Effect, ...]:
+def leaving(flow: Flow, number: int, reason: str, snapshot: Snapshot) -> tuple[Effect, ...]:
     """Return what happens when somebody leaves.
 
     Of a person who is gone the shop is told nothing any more, nor where another run of this flow goes on.

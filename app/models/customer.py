@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Index, LargeBinary, case, text
+from sqlalchemy import BigInteger, ColumnElement, Index, LargeBinary, case, func, literal_column, text
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -16,6 +16,21 @@ class Customer(ShopRow, Base):
     """A person in a shop. Its row is the subject lock that send-claim, order, unsubscribe and redact share (D6)."""
 
     __tablename__ = "customers"
+    __table_args__ = (
+        # For people found by the beginning of a name, whatever the collation of the database.
+        Index(
+            "ix_customers_first_name",
+            "shop_id",
+            func.lower(literal_column("first_name")).label("lowered"),
+            postgresql_ops={"lowered": "text_pattern_ops"},
+        ),
+        Index(
+            "ix_customers_last_name",
+            "shop_id",
+            func.lower(literal_column("last_name")).label("lowered"),
+            postgresql_ops={"lowered": "text_pattern_ops"},
+        ),
+    )
 
     email: Mapped[str | None]
     first_name: Mapped[str | None]
@@ -43,6 +58,13 @@ class CustomerIdentity(ShopRow, Base):
     __table_args__ = (
         Index("uq_customer_identities_value", "shop_id", "kind", "value", unique=True),
         Index("ix_customer_identities_customer", "shop_id", "customer_id"),
+        Index(
+            "ix_customer_identities_prefix",
+            "shop_id",
+            "value",
+            postgresql_ops={"value": "text_pattern_ops"},
+            postgresql_where=text("kind = 'email'"),
+        ),
     )
 
     kind: Mapped[str]  # "id" or "email"

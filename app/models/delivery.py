@@ -75,6 +75,8 @@ class Coupon(ShopRow, Base):
     __table_args__ = (
         Index("uq_coupons_step", "shop_id", "enrollment_id", "step", unique=True),
         Index("uq_coupons_code", "shop_id", "code", unique=True),
+        Index("ix_coupons_shop_state", "shop_id", "state", "id"),
+        Index("ix_coupons_redeemed", "shop_id", "id", postgresql_where=text("order_external_id IS NOT NULL")),
         ForeignKeyConstraint(
             ["shop_id", "enrollment_id"], ["enrollments.shop_id", "enrollments.id"], name="fk_coupons_enrollment"
         ),
@@ -86,6 +88,7 @@ class Coupon(ShopRow, Base):
     percent: Mapped[int]
     state: Mapped[str] = mapped_column(server_default=text("'pending'"))
     external_id: Mapped[str | None]
+    order_external_id: Mapped[str | None]  # of the order that redeemed it
     starts_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     created_at: Mapped[datetime]

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from app.domain.attribution import Touch, credit, kept_minor
 from app.domain.consent import MessageClass
 from app.models import Attribution, Coupon, Delivery, DeliveryState, Engagement, EngagementKind, Order, claims
-from app.models.bulk import one_of
+from app.models.bulk import as_table, one_of
 from app.services import mail_rules
 from app.services.mail_rules import Rules
 
@@ -55,12 +55,27 @@ def _decide_shop(session: Session, shop_id: int, rows: Sequence[Attribution], no
     query = select(Order).where(Order.shop_id == shop_id, one_of(Order.external_id, ids))
     orders = {o.external_id: o for o in session.scalars(query, execution_options={"populate_existing": True})}
     known = _load(session, shop_id, orders.values(), rules)
+    _note_redeemed(session, shop_id, orders.values())
     same: dict[tuple[Any, ...], list[Attribution]] = defaultdict(list)
     for row in rows:
         values = _values(orders.get(row.order_external_id), known, rules)
         same[tuple(sorted(values.items(), key=lambda item: item[0]))].append(row)
     for items, of_same in same.items():
         claims.finish(session, Attribution, of_same, {**dict(items), "state": "done", "decided_at": now})
+
+
+def _note_redeemed(session: Session, shop_id: int, orders: Iterable[Order]) -> None:
+    """Keep with a code of ours which order used it; the first one, because a code is good for one."""
+    latest_first = sorted(orders, key=lambda order: order.placed_at or order.started_at, reverse=True)
+    used = {code.upper(): order.external_id for order in latest_first for code in order.discount_codes}
+    if used:
+        told = as_table(Coupon, [{"code": code, "order_external_id": order} for code, order in sorted(used.items())])
+        session.execute(
+            update(Coupon)
+            .where(Coupon.shop_id == shop_id, Coupon.code == told.c.code, Coupon.order_external_id.is_(None))
+            .values(order_external_id=told.c.order_external_id)
+            .execution_options(synchronize_session=False)
+        )
 
 
 @dataclass(slots=True)

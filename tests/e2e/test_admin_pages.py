@@ -15,11 +15,13 @@ from werkzeug.serving import make_server
 
 from app.models import FlowSettings, Webhook
 from tests.admin_cast import Cast, link, seed
+from tests.people_cast import busy_shopper
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 AXE = Path(__file__).parent.parent / "data" / "axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+SMALL = {"width": 320, "height": 640}
 MOST_BYTES = 130_000  # of a page with its style sheet and scripts, nothing compressed
 FLOW = "/admin/flows/abandoned_cart"
 MESSAGE = f"{FLOW}/messages/coupon"
@@ -80,16 +82,20 @@ def axe(page: Page) -> list[str]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("direction", ["ltr", "rtl"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize("viewport", [WIDE, PHONE, SMALL], ids=["wide", "phone", "small"])
 def test_no_page_is_in_anybodys_way(house, browser, site, cast, viewport, scheme, direction):
+    with house.begin() as session:
+        zoe = busy_shopper(session, cast.tea, cast.now)
     paths = [
         "/admin/flows", FLOW, MESSAGE, f"{MESSAGE}?language=ar",
         "/admin/webhooks", "/admin/webhooks?state=redacted&topic=x", "/admin/mails",
         f"/admin/webhooks/{cast.webhooks['failed']}", f"/admin/mails/{cast.mails['sent']}",
         f"/admin/mails/{cast.mails['skipped']}", "/admin/signed-out", "/admin/mails/99999999", "/admin/sign-in/none",
-        "/admin/money", "/admin/settings", "/admin/answers", link(house, cast.tea),
+        "/admin/money", "/admin/settings", "/admin/answers", "/admin/customers", f"/admin/customers/{zoe.id}",
+        f"/admin/customers/{zoe.id}/why?flow=abandoned_cart", f"/admin/customers/{zoe.id}/why?flow=vip", "/admin/coupons",
+        "/admin/coupons?state=failed", "/admin/health", link(house, cast.tea),
     ]  # fmt: skip
-    phone = {"has_touch": True, "is_mobile": True} if viewport is PHONE else {}
+    phone = {"has_touch": True, "is_mobile": True} if viewport["width"] < 500 else {}
     way_in = link(house, cast.tea, cast.lamp)
     wrong = []
     with signed_in(browser, site, way_in, viewport=viewport, color_scheme=scheme, **phone) as page:

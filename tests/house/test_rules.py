@@ -314,6 +314,7 @@ def reasons_of_the_engine() -> set[str]:
 @pytest.fixture(scope="module")
 def reasons() -> set[str]:
     """All reasons that are written beside a decision or a mail, as words of the machine."""
+    from app.flows.outlook import STOPPED
     from app.services import ledger
     from jobs.runner import STEP_FAILED
 
@@ -322,6 +323,7 @@ def reasons() -> set[str]:
         *reasons_of_the_engine(),
         *reasons_of_the_gates(),
         STEP_FAILED,
+        STOPPED,
         str(ledger._why_skip(FLOWS["abandoned_cart"], nobody, None, now=NOW)),
     }
 

@@ -1,6 +1,33 @@
 """The merchant's pages: flows, mails, webhooks, and the way in; importing them hangs their routes on the blueprint."""
 
-from app.web.admin import answers, flows, mails, message_view, messages, money, settings, signin, webhooks
+from app.web.admin import (
+    answers,
+    coupons,
+    customers,
+    flows,
+    health,
+    mails,
+    message_view,
+    messages,
+    money,
+    settings,
+    signin,
+    webhooks,
+)
 from app.web.admin.door import blueprint
 
-__all__ = ["answers", "blueprint", "flows", "mails", "message_view", "messages", "money", "settings", "signin", "webhooks"]
+__all__ = [
+    "answers",
+    "blueprint",
+    "coupons",
+    "customers",
+    "flows",
+    "health",
+    "mails",
+    "message_view",
+    "messages",
+    "money",
+    "settings",
+    "signin",
+    "webhooks",
+]

@@ -25,7 +25,11 @@ def did(row: DecisionRow) -> list[Markup]:
 
 def saw(row: DecisionRow) -> list[tuple[str, Markup]]:
     """Say what a decision looked at: pairs of a name and a value, only what it really knew."""
-    seen = row.saw
+    return saw_values(row.saw)
+
+
+def saw_values(seen: Mapping[str, Any]) -> list[tuple[str, Markup]]:
+    """Say what was looked at, as a decision keeps it or as it stands now."""
     pairs = [
         ("Cart", _pieces(seen)),
         ("Last change to it", _time(seen.get("cart_changed_at"))),
@@ -38,6 +42,7 @@ def saw(row: DecisionRow) -> list[tuple[str, Markup]]:
         ("Consent", _CONSENT.get(str(seen.get("consent")), seen.get("consent"))),
         ("Address", words.reason(seen["suppressed"]) if seen.get("suppressed") else "may be mailed"),
         ("Flow", "on" if seen.get("flow_on") else "paused"),
+        ("Stopped by", words.actor(str(seen["stopped_by"])) if seen.get("stopped_by") else None),
         ("Comparison group", "yes" if seen.get("held_out") else None),
         ("Shop", None if seen.get("shop") == "active" else str(seen.get("shop", "")).replace("_", " ")),
     ]

@@ -77,6 +77,7 @@ REASONS = {
     "finished": "The flow came to its end",
     "no_address": "There was no address to mail",
     "step_failed": "Something broke on our side, again and again",
+    "stopped": "Somebody of the shop stopped it",
     "entered": "They entered the flow",
     "cart_refilled": "They filled the cart again",
 }
