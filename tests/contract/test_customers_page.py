@@ -244,7 +244,7 @@ def stop(client: FlaskClient, person: int, run: int) -> str:
 
 
 def test_stopping_leaves_the_flow_skips_the_mail_and_says_who(house, client, cast, zoe):
-    """I8: the row that says why a mail was not sent names who stopped it, and it is audited."""
+    """I16: the row that says why a mail was not sent names who stopped it, and it is audited."""
     page = stop(client, zoe.id, zoe.run)
     with house() as session:
         run = session.scalars(select(Enrollment).where(Enrollment.id == zoe.run)).one()
