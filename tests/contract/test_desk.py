@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from app import clock
-from app.models import AuditRow, Base, Customer, Delivery, Replay, Role, Staff, Webhook
+from app.models import AuditRow, Base, Customer, DecisionRow, Delivery, Replay, Role, Staff, Webhook
 from app.services import signin, staff
 from jobs import housekeeping
 from tests import builders
 from tests.admin_cast import Cast, seed
+from tests.people_cast import busy_shopper
 
 PAGES = (
     "/support/", "/support/webhooks", "/support/webhooks?state=failed&topic=checkouts/create&q=x", "/support/replays",
@@ -132,6 +133,29 @@ def test_people_are_masked_until_somebody_asks_and_that_is_on_record(house, desk
         acts = set(session.execute(select(AuditRow.action, AuditRow.actor)).all())
     assert email in who
     assert {("webhook.revealed", "staff:1"), ("customer.read", "staff:1")} <= acts
+
+
+def test_the_desk_says_why_not_as_the_merchants_page_does_and_names_nobody(house, desk, cast):
+    with house.begin() as session:
+        zoe = busy_shopper(session, cast.tea, cast.now)
+    page = desk.get(f"/support/people/{cast.tea}/{zoe.id}/why?flow=vip").text
+
+    assert ("The flow is paused: nobody enters it." in page, "1 order, $50.00" in page) == (True, True)
+    assert "zoe@example.com" not in page
+    assert f"/people/{cast.tea}/{zoe.id}/why?flow=vip" in desk.get(f"/support/people/{cast.tea}/{zoe.id}").text
+    paths = (f"{cast.tea}/{zoe.id}/why?flow=x", f"{cast.lamp}/{zoe.id}/why?flow=vip", f"{cast.tea}/99999/why?flow=vip")
+    assert [desk.get(f"/support/people/{path}").status_code for path in paths] == [404] * 3
+
+
+def test_a_decision_that_saw_money_is_shown_in_the_shops_currency(house, desk, cast):
+    """The desk has no shop of its own: a decision about what somebody spent used to break its page."""
+    with house.begin() as session:
+        zoe = busy_shopper(session, cast.tea, cast.now)
+        decision = session.scalars(select(DecisionRow).where(DecisionRow.enrollment_id == zoe.run)).one()
+        decision.saw = {"year_orders": 2, "year_spent_minor": 12_300}
+
+    assert "2 orders, $123.00" in desk.get(f"/support/people/{cast.tea}/{zoe.id}").text
+    assert "2 orders, $123.00" in desk.get(f"/support/mails/{zoe.mail}").text
 
 
 @pytest.fixture

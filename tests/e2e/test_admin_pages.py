@@ -284,3 +284,18 @@ def test_a_mail_is_seen_while_it_is_written_and_a_mistake_keeps_the_words(house,
         expect(page.locator("#toasts")).to_contain_text("Saved as version 2", timeout=30_000)
         page.locator("#test").get_by_role("button", name="Send test").click()
         expect(page.locator("#toasts")).to_contain_text("on its way", timeout=30_000)
+
+
+def test_a_person_is_found_and_stopped_without_a_mouse(house, browser, site, cast):
+    with house.begin() as session:
+        busy_shopper(session, cast.tea, cast.now)
+    with signed_in(browser, site, link(house, cast.tea), viewport=WIDE) as page:
+        page.goto("/admin/customers")
+        page.get_by_label("E-mail or name").focus()
+        page.keyboard.type("zoé ång")
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name="zoe@example.com").press("Enter")
+        page.get_by_role("button", name="Stop Abandoned cart for this person").press("Enter")
+
+        expect(page.get_by_role("status").filter(has_text="Nothing more of it is sent.")).to_be_visible()
+        expect(page.get_by_text("They are in no flow: no mail is planned.")).to_be_visible()

@@ -55,7 +55,9 @@ def test_no_page_of_the_desk_is_in_anybodys_way(house, desk, cast, direction):  
         "/support/", "/support/webhooks", f"/support/webhooks?shop={cast.tea}",
         f"/support/webhooks/{cast.webhooks['failed']}",
         "/support/replays", "/support/mails", f"/support/mails/{cast.mails['unknown']}", "/support/people",
-        f"/support/people/{person.shop_id}/{person.id}", "/support/proof", "/support/audit", "/support/staff",
+        f"/support/people/{person.shop_id}/{person.id}",
+        f"/support/people/{person.shop_id}/{person.id}/why?flow=abandoned_cart",
+        "/support/proof", "/support/audit", "/support/staff",
         "/support/signed-out", "/support/sign-in/none",
     ]  # fmt: skip
     wrong = []

@@ -7,7 +7,6 @@ from flask.typing import ResponseReturnValue
 
 from app.domain.errors import Refused
 from app.flows import FLOWS
-from app.models import DecisionRow
 from app.services import customers as people
 from app.services import standing, stopping, timeline
 from app.web.admin import person_words, why, words
@@ -93,10 +92,5 @@ def _asked_kind() -> timeline.Kind | None:
 def _render(page: str, **values: Any) -> str:
     titles = {key: flow.title for key, flow in FLOWS.items()}
     return render_template(
-        f"admin/{page}.html", titles=titles, words=words, person_words=person_words, explained=explained, **values
+        f"admin/{page}.html", titles=titles, words=words, person_words=person_words, explained=why.explained, **values
     )
-
-
-def explained(row: DecisionRow) -> dict[str, Any]:
-    """Return what a decision did and what it saw, for a template."""
-    return {"did": why.did(row), "saw": why.saw(row)}

@@ -49,6 +49,11 @@ def saw_values(seen: Mapping[str, Any]) -> list[tuple[str, Markup]]:
     return [(name, Markup("{}").format(value)) for name, value in pairs if value]
 
 
+def explained(row: DecisionRow) -> dict[str, Any]:
+    """Return what a decision did and what it saw, for a template."""
+    return {"did": did(row), "saw": saw(row)}
+
+
 def _effect(effect: Mapping[str, Any]) -> Markup:
     mail = Markup("<b>{}</b>").format(words.step(str(effect.get("step") or "")))
     coupon = effect.get("coupon")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from functools import wraps
 from typing import Any
@@ -28,6 +28,7 @@ class Desk:
     staff: Staff
     now: datetime
     zone: tzinfo = UTC
+    shop: Shop | None = None  # of the one person or mail that the page is about: amounts are in its currency
 
     def may(self, role: str) -> bool:
         """Say whether the person at the desk may do what this role does."""
@@ -61,6 +62,12 @@ def opened() -> Iterator[Session]:
     with sessions().begin() as database:
         g.frame = Desk(staff=g.staff, now=clock.now(database))
         yield database
+
+
+def about(shop: Shop) -> Shop:
+    """Say that the page is about a person or a mail of this shop."""
+    g.frame = replace(g.frame, shop=shop)
+    return shop
 
 
 def actor() -> str:

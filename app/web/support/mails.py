@@ -10,7 +10,7 @@ from app.queues import QueueName, ring
 from app.services import desk, listings, resolve
 from app.web.admin import why
 from app.web.admin.asked import MOST_ID, asked_before, asked_state
-from app.web.support.door import actor, asked_shop, blueprint, done, opened, staff_only
+from app.web.support.door import about, actor, asked_shop, blueprint, done, opened, staff_only
 
 MOST_REASON = 500  # characters
 
@@ -41,7 +41,7 @@ def mail(mail_id: int) -> ResponseReturnValue:
         story = listings.mail_story(session, shop_id, mail_id) if shop_id is not None else None
         if story is None:
             abort(404)
-        shop = session.get_one(Shop, story.mail.shop_id)
+        shop = about(session.get_one(Shop, story.mail.shop_id))
         decisions = [(row, why.did(row), why.saw(row)) for row in story.decisions]
     return render_template("support/mail.html", story=story, shop=shop, decisions=decisions, titles=_titles())
 

@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from flask import abort, render_template, request
+from flask import abort, g, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.flows import FLOWS
 from app.models import ConsentRow, Customer, CustomerIdentity, DecisionRow, Delivery, Enrollment, EventRow, Order, Role, Shop
-from app.services import audit, desk
-from app.web.admin import why
+from app.services import audit, desk, standing
+from app.web.admin import person_words, why
 from app.web.admin.asked import MOST_ID
-from app.web.support.door import actor, blueprint, opened, staff_only
+from app.web.support.door import about, actor, blueprint, opened, staff_only
 
 PERSON = f"/people/<int(max={MOST_ID}):shop_id>/<int(max={MOST_ID}):customer_id>"
 MOST_ROWS = 50  # of each kind on a person's page
@@ -58,14 +58,31 @@ def reveal_person(shop_id: int, customer_id: int) -> ResponseReturnValue:
         return _page(session, found, revealed=True)
 
 
+@blueprint.get(f"{PERSON}/why")
+@staff_only(Role.VIEWER)
+def person_why(shop_id: int, customer_id: int) -> ResponseReturnValue:
+    """Say how a person stands towards one flow, as the merchant's page does, without saying who it is."""
+    key = request.args.get("flow", "")
+    if key not in FLOWS:
+        abort(404)
+    with opened() as session:
+        found = _found(session, shop_id, customer_id)
+        shop = about(session.get_one(Shop, shop_id))
+        stands = standing.of_flow(session, shop, found.id, key, now=g.frame.now)
+        return render_template(
+            "support/person_why.html", person=found, shop=shop, stands=stands, saw_now=why.saw_values(stands.saw),
+            titles=_titles(), person_words=person_words, explained=why.explained,
+        )  # fmt: skip
+
+
 def _found(session: Session, shop_id: int, customer_id: int) -> Customer:
     found = session.get(Customer, (shop_id, customer_id))
     return found if found is not None else abort(404)
 
 
 def _page(session: Session, found: Customer, *, revealed: bool) -> str:
+    shop = about(session.get_one(Shop, found.shop_id))
     story = _story(session, found.shop_id, found.id)
-    shop = session.get_one(Shop, found.shop_id)
     return render_template("support/person.html", person=found, shop=shop, revealed=revealed, titles=_titles(), **story)
 
 
