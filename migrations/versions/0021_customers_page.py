@@ -6,8 +6,8 @@ Locks: the indexes are built while their tables take no writes; 10 million custo
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0023"
-down_revision = "0018"
+revision = "0021"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
