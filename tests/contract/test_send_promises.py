@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 from sqlalchemy import text
@@ -62,6 +63,25 @@ def send_all(transport):
 def states(house) -> dict[str, int]:
     with house() as session:
         return dict(session.execute(text("SELECT state, count(*) FROM deliveries GROUP BY state")).all())
+
+
+def test_two_workers_that_reach_for_one_mail_at_once_send_it_once_in_each_of_100_rounds(due):
+    """I5."""
+    house, _, _ = due
+    again = (
+        "UPDATE deliveries SET state = CASE WHEN id = (SELECT min(id) FROM deliveries) THEN 'pending' ELSE 'skipped' END, "
+        "lease_until = NULL, sent_at = NULL, sending_at = NULL, attempts = 0, provider_id = NULL"
+    )
+    calls = []
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(100):
+            with house.begin() as session:
+                session.execute(text(again))
+            transport, together = Transport(), Barrier(2)
+            list(pool.map(lambda way_out, gate: (gate.wait(10), send_all(way_out)), [transport] * 2, [together] * 2))
+            calls.append(len(transport.sent))
+
+    assert calls == [1] * 100
 
 
 def test_four_workers_at_once_send_each_mail_once(due):
