@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from app.flows.news import may_enter_again
 from app.flows.vocabulary import Flow
 from app.models import Checkout, Enrollment, EnrollmentState, Order
 from app.models.bulk import one_of
@@ -89,8 +90,7 @@ def _customers(session: Session, shop_id: int, flow: Flow, customers: set[int], 
     found = []
     for customer_id in sorted(customers):
         times, last_at, is_in = held.get(customer_id, (0, None, False))
-        may_again = last_at is None or (flow.again_after is not None and last_at <= now - flow.again_after)
-        if may_again and not is_in:
+        if may_enter_again(flow, last_at, now=now) and not is_in:
             found.append(_subject(flow, f"{customer_id}.{times + 1}", customer_id, now))
     return found
 

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from app.flows.engine import Decision, Schedule, wait_until
-from app.flows.program import places
+from app.flows.engine import Decision
+from app.flows.news import resume
 from app.flows.snapshot import Snapshot
-from app.flows.vocabulary import Flow, Send, Wait
+from app.flows.vocabulary import Flow
 from app.models import (
     Coupon,
     DecisionRow,
@@ -115,12 +115,8 @@ def take_back(session: Session, shop: Shop, run: Enrollment, flow: Flow, snapsho
         )
     )
     told = set(session.scalars(select(Delivery.step).where(Delivery.shop_id == shop.id, Delivery.enrollment_id == run.id)))
-    row = [place.step for place in places(flow)]
-    step_no = next((n for n, step in enumerate(row) if isinstance(step, Send) and step.key not in told), None)
-    if step_no is None:
+    if (look := resume(flow, told, snapshot, now=now)) is None:
         return
-    before = row[step_no - 1] if step_no else None
-    look = Schedule(step_no - 1, wait_until(before, snapshot, now)) if isinstance(before, Wait) else Schedule(step_no, now)
     run.state, run.reason, run.ended_at = EnrollmentState.ACTIVE, None, None
     session.execute(
         delete(ScheduledStep).where(

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,26 +10,13 @@ from sqlalchemy.orm import Session
 
 from app.domain.outcomes import Again, Failed, Outcome, Sent, Unknown
 from app.domain.pace import GIVE_WAY
-from app.flows.engine import HOLD, why_hold, why_later, why_leave, why_skip
-from app.flows.vocabulary import Flow
+from app.flows.engine import HOLD
+from app.flows.news import Refusal, why_refused
 from app.models import Coupon, CouponState, Delivery, DeliveryEvent, DeliveryState, Enrollment, EnrollmentState, Shop, claims
 from app.services import enrol, people, snapshots
 from app.services.snapshots import Subject
 
 STUCK_MOST = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a mail is not sent, and whether the person leaves the flow with it, or it is only held back for now.
-
-    `until` is set when it is put off to a better time; that does not age it.
-    """
-
-    reason: str
-    is_exit: bool = False
-    is_hold: bool = False
-    until: datetime | None = None
 
 
 def why_not(session: Session, shop: Shop, deliveries: Sequence[Delivery], *, now: datetime) -> list[Refusal | None]:
@@ -44,16 +30,13 @@ def why_not(session: Session, shop: Shop, deliveries: Sequence[Delivery], *, now
     for delivery, snapshot in zip(deliveries, loaded, strict=True):
         run = runs[delivery.enrollment_id]
         flow = flows[run.flow, run.version]
-        if reason := why_hold(snapshot):
-            answers.append(Refusal(reason, is_hold=True))
-        elif reason := why_leave(flow, snapshot) or (run.reason if run.state == EnrollmentState.EXITED else None):
-            answers.append(Refusal(reason, is_exit=True))
-        elif reason := _why_skip(flow, delivery, snapshot, now=now):
-            answers.append(Refusal(reason))
-        elif later := why_later(flow, flow.send(delivery.step), snapshot, now=now):
-            answers.append(Refusal(later.reason, until=later.at))
-        else:
-            answers.append(None)
+        left = run.reason if run.state == EnrollmentState.EXITED else None
+        has_address = bool(delivery.recipient)
+        answers.append(
+            why_refused(
+                flow, delivery.step, snapshot, has_address=has_address, wanted_at=delivery.step_due_at, left=left, now=now
+            )
+        )
     return answers
 
 
@@ -209,12 +192,6 @@ def _stuck() -> Select[int, int]:
     return select(Delivery.shop_id, Delivery.id).where(
         Delivery.state == DeliveryState.SENDING, Delivery.lease_until < func.now()
     )
-
-
-def _why_skip(flow: Flow, delivery: Delivery, snapshot: Any, *, now: datetime) -> str | None:
-    if not delivery.recipient:
-        return "no_address"
-    return why_skip(flow, flow.send(delivery.step), snapshot, due_at=delivery.step_due_at, now=now)
 
 
 def _one_by_one(

@@ -1,13 +1,14 @@
 """React to what a batch changed: people enter flows, their clocks restart, they leave. The engine says so; rows follow."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from app.flows import FLOWS, read_flow
-from app.flows.engine import Decision, Exit, Schedule, decide, first_look, is_held_out, should_enter, why_hold, why_leave
+from app.flows.engine import is_held_out, should_enter, why_leave
+from app.flows.news import Waits, news
 from app.flows.snapshot import Snapshot
 from app.flows.vocabulary import Flow
 from app.models import Arm, Enrollment, EnrollmentState, FlowSettings, FlowVersion, ScheduledStep, Shop
@@ -16,15 +17,6 @@ from app.services import candidates, enrol, snapshots
 from app.services.candidates import Touched
 from app.services.snapshots import Subject
 from app.services.verdicts import Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """Where a run waits, until when, and since when."""
-
-    step_no: int
-    due_at: datetime | None
-    came_at: datetime | None
 
 
 def react(session: Session, shop: Shop, touched: Touched, *, now: datetime) -> None:
@@ -124,7 +116,7 @@ def _update_runs(session: Session, shop: Shop, touched: Touched, fresh: dict[int
     for run, step_no, due_at, came_at in rows:
         flow, snapshot = flows[run.flow, run.version], known[run.id]
         waits = None if step_no is None else Waits(step_no, due_at, came_at)
-        if decision := _news(flow, waits, snapshot, now=now):
+        if decision := news(flow, waits, snapshot, now=now):
             verdicts.append(Verdict(run, flow, step_no or 0, decision, snapshot.recipient))
     enrol.apply(session, shop, verdicts, now=now)
 
@@ -132,18 +124,3 @@ def _update_runs(session: Session, shop: Shop, touched: Touched, fresh: dict[int
 def _is_about(tokens: set[str]) -> ColumnElement[bool]:
     """Say that a run is about one of these checkouts; in all columns of the index, as PostgreSQL before 18 skips none."""
     return and_(one_of(Enrollment.flow, FLOWS), Enrollment.subject_key == "checkout", one_of(Enrollment.episode, tokens))
-
-
-def _news(flow: Flow, waits: Waits | None, snapshot: Snapshot, *, now: datetime) -> Decision | None:
-    """Return what the change brought: an end, or another time for the next look. What is due now is the runner's work."""
-    if waits and why_hold(snapshot):
-        return None  # the runner holds it; a change of the cart is found when the shop goes on
-    step_no, came_at = (waits.step_no, waits.came_at) if waits else (0, now)
-    decision = decide(flow, step_no, snapshot, now=now, came_at=came_at)
-    if isinstance(decision.effects[-1], Exit) and why_leave(flow, snapshot):
-        return decision
-    if waits is None:
-        return Decision((Schedule(0, first_look(flow, snapshot)),), "entered", decision.saw)
-    first = decision.effects[0]
-    is_moved = isinstance(first, Schedule) and first.step_no == waits.step_no and first.due_at != waits.due_at
-    return decision if is_moved else None

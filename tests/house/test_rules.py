@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -17,7 +16,7 @@ from app.domain.consent import TOPICS, Frequency, Permission
 from app.domain.events import ConsentState
 from app.domain.pace import Cap, Mailed, Pace, Quiet, Waiting
 from app.domain.sunset import Silence, SunsetRule
-from app.flows import FLOWS, engine, gates, read_flow
+from app.flows import FLOWS, engine, gates, news, read_flow
 from app.flows.conditions import never_bought
 from app.flows.snapshot import AnswerFacts, CheckoutFacts, OptInFacts, OrderFacts, Snapshot
 from app.flows.vocabulary import Condition, On, to_json
@@ -311,20 +310,28 @@ def reasons_of_the_engine() -> set[str]:
     return found
 
 
+def reasons_of_the_claim() -> set[str]:
+    """Collect the reasons that are asked once more before a mail is handed over, for rows without an address."""
+    cart = FLOWS["abandoned_cart"]
+    refused = [
+        news.why_refused(cart, "reminder", snapshot, has_address=False, wanted_at=NOW, left=None, now=NOW)
+        for snapshot in standings()
+    ]
+    return {refusal.reason for refusal in refused if refusal}
+
+
 @pytest.fixture(scope="module")
 def reasons() -> set[str]:
     """All reasons that are written beside a decision or a mail, as words of the machine."""
     from app.flows.outlook import STOPPED
-    from app.services import ledger
     from jobs.runner import STEP_FAILED
 
-    nobody = SimpleNamespace(recipient=None, step="reminder")
     return {
         *reasons_of_the_engine(),
         *reasons_of_the_gates(),
+        *reasons_of_the_claim(),
         STEP_FAILED,
         STOPPED,
-        str(ledger._why_skip(FLOWS["abandoned_cart"], nobody, None, now=NOW)),
     }
 
 
@@ -339,6 +346,7 @@ def test_the_engine_gives_the_reasons_that_we_know_of(reasons):
         "stale",
         "waiting",
         "due",
+        "no_address",
         *SUPPRESSED,
     } <= reasons
 
