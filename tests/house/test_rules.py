@@ -434,3 +434,10 @@ def test_the_writing_is_calm(page):
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_holds_no_rest_of_a_merge(page):
     assert re.findall(r"^(?:<{7} |={7}$|>{7} ).*", page.read_text(encoding="utf-8"), re.MULTILINE) == []
+
+
+def test_every_flow_is_named_as_its_marked_words_say():
+    """The flows know no language: what they are called is marked for the catalogues in the words of the pages."""
+    from app.web.admin.words import TITLES
+
+    assert {key: flow.title for key, flow in FLOWS.items()} == TITLES

@@ -5,7 +5,6 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from app.domain.errors import Refused
-from app.flows import FLOWS
 from app.models import Shop
 from app.services import answers as told
 from app.web.admin import words
@@ -21,8 +20,7 @@ def answers() -> ResponseReturnValue:
     with opened() as session:
         found = told.listed(session, shop_id())
     found.sort(key=lambda each: not (each.answer.is_low and each.answer.settled_at is None))
-    titles = {key: flow.title for key, flow in FLOWS.items()}
-    return render_template("admin/answers.html", answers=found, titles=titles, words=words)
+    return render_template("admin/answers.html", answers=found, titles=words.titles(), words=words)
 
 
 @blueprint.post(f"/answers/<int(max={MOST_ID}):answer_id>/settled")

@@ -3,7 +3,7 @@
 from flask import g, render_template, request
 from flask.typing import ResponseReturnValue
 
-from app.flows import FLOWS
+from app.catalogues import noted
 from app.services import coupon_list
 from app.services.coupon_list import Fate
 from app.web.admin import words
@@ -13,11 +13,11 @@ from app.web.admin.words import Badge
 from app.web.guards import Guard, guarded, shop_id
 
 FATES = {
-    Fate.ASKED: Badge("Asked for", "info"),
-    Fate.MADE: Badge("Made", "ok"),
-    Fate.REDEEMED: Badge("Redeemed", "live"),
-    Fate.ENDED: Badge("Ended", "hollow"),
-    Fate.FAILED: Badge("Failed", "crit"),
+    Fate.ASKED: Badge(noted("Asked for"), "info"),
+    Fate.MADE: Badge(noted("Made"), "ok"),
+    Fate.REDEEMED: Badge(noted("Redeemed"), "live"),
+    Fate.ENDED: Badge(noted("Ended"), "hollow"),
+    Fate.FAILED: Badge(noted("Failed"), "crit"),
 }
 
 
@@ -31,8 +31,7 @@ def coupons() -> ResponseReturnValue:
         now = g.frame.now
         page = coupon_list.list_page(session, shop_id(), fate=fate, code=code or None, before=before, now=now)
         summed = coupon_list.summary(session, g.frame.shop, now=now)
-    titles = {key: flow.title for key, flow in FLOWS.items()}
     return render_template(
         "admin/coupons.html", coupon_page=page, summary=summed, fate=fate, code=code, before=before, fates=FATES,
-        words=words, titles=titles, look=coupon_list.LOOK, summed_most=coupon_list.SUMMED_MOST,
+        words=words, titles=words.titles(), look=coupon_list.LOOK, summed_most=coupon_list.SUMMED_MOST,
     )  # fmt: skip

@@ -90,7 +90,11 @@ def _asked_kind() -> timeline.Kind | None:
 
 
 def _render(page: str, **values: Any) -> str:
-    titles = {key: flow.title for key, flow in FLOWS.items()}
     return render_template(
-        f"admin/{page}.html", titles=titles, words=words, person_words=person_words, explained=why.explained, **values
+        f"admin/{page}.html",
+        titles=words.titles(),
+        words=words,
+        person_words=person_words,
+        explained=why.explained,
+        **values,
     )

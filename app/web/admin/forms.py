@@ -37,7 +37,7 @@ def stored(flow: Flow) -> list[MailFields]:
     for send in flow.sends:
         mail = MailFields(send=send, wait=wait_before(flow, send.key))
         if mail.wait:
-            count, mail.unit, _ = show.split(mail.wait.length)
+            count, mail.unit = show.split(mail.wait.length)
             mail.after = str(count)
         if send.coupon:
             mail.percent, mail.valid_hours = str(send.coupon.percent), str(send.coupon.valid_hours)

@@ -3,7 +3,6 @@
 from flask import abort, render_template
 from flask.typing import ResponseReturnValue
 
-from app.flows import FLOWS
 from app.models import DeliveryState
 from app.services import listings
 from app.web.admin import why, words
@@ -24,7 +23,7 @@ def mails() -> ResponseReturnValue:
     with opened() as session:
         page = listings.list_mails(session, shop_id(), states, before=asked_before())
     return render_template(
-        "admin/mails.html", mail_page=page, state=state, before=asked_before(), words=words, titles=_titles()
+        "admin/mails.html", mail_page=page, state=state, before=asked_before(), words=words, titles=words.titles()
     )
 
 
@@ -37,8 +36,4 @@ def mail(mail_id: int) -> ResponseReturnValue:
         if story is None:
             abort(404)
     decisions = [(row, why.did(row), why.saw(row)) for row in story.decisions]
-    return render_template("admin/mail.html", story=story, decisions=decisions, words=words, titles=_titles())
-
-
-def _titles() -> dict[str, str]:
-    return {key: flow.title for key, flow in FLOWS.items()}
+    return render_template("admin/mail.html", story=story, decisions=decisions, words=words, titles=words.titles())

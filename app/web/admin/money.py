@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from flask import g, render_template
 from flask.typing import ResponseReturnValue
 
-from app.flows import FLOWS
 from app.services import comparison, statistics
 from app.services.comparison import Comparison
 from app.services.statistics import Earned
@@ -35,8 +34,8 @@ def money() -> ResponseReturnValue:
         since = (g.frame.now - comparison.PERIOD).date()
         credited = _by_flow(statistics.earned(session, shop_id(), since=since))
     rows = [
-        MoneyRow(flow=key, title=flow.title, compared=compared.get(key), credited=credited.get(key, []))
-        for key, flow in FLOWS.items()
+        MoneyRow(flow=key, title=title, compared=compared.get(key), credited=credited.get(key, []))
+        for key, title in words.titles().items()
         if key in compared or key in credited
     ]
     return render_template("admin/money.html", rows=rows, watched=comparison.WATCHED, period=comparison.PERIOD, words=words)

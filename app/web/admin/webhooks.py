@@ -4,6 +4,8 @@ from typing import Any
 
 from flask import abort, g, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
 from app import clock
@@ -89,7 +91,7 @@ def replay_webhook(webhook_id: int) -> ResponseReturnValue:
         _found_line(session, webhook_id)
         try:
             replay.replay_one(session, shop_id(), webhook_id, actor=actor(), reason=REASON, now=g.frame.now)
-            say, status = "Replaying. It is handled in a moment.", 200
+            say, status = str(_("Replaying. It is handled in a moment.")), 200
         except Refused as refusal:
             say, status = str(refusal), 422
         line, context = _found_line(session, webhook_id), _detail(session, _found(session, webhook_id))
@@ -109,15 +111,15 @@ def replay_failed() -> ResponseReturnValue:
     """Set all failed webhooks due again, or those of one topic."""
     which = replay.Which(topic=request.form.get("topic") or None)
     total = 0
-    for _ in range(MOST_ROUNDS):
+    for _round in range(MOST_ROUNDS):
         with tenant_session(shop_id()) as session:
             count = replay.replay_matching(session, shop_id(), which, actor=actor(), reason=REASON, now=clock.now(session))
         ring(QueueName.INBOX)
         total += count
         if count < replay.MOST_AT_ONCE:
             break
-    say = f"Replaying {show.number(total)} webhooks." if total != 1 else "Replaying 1 webhook."
-    return done("webhooks", say=say if total else "No webhook failed, so there was nothing to replay.", topic=which.topic)
+    say = ngettext("Replaying %(count)s webhook.", "Replaying %(count)s webhooks.", total, count=show.number(total))
+    return done("webhooks", say=say if total else _("No webhook failed, so there was nothing to replay."), topic=which.topic)
 
 
 def _asked_filter() -> WebhookFilter:

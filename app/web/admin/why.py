@@ -5,16 +5,19 @@ from datetime import datetime
 from typing import Any
 
 from flask import g
+from flask_babel import gettext as _
+from flask_babel import ngettext
 from markupsafe import Markup, escape
 
+from app.catalogues import noted
 from app.models import DecisionRow
 from app.web.admin import show, words
 
 _CONSENT = {
-    "subscribed": "agreed to marketing mail",
-    "unsubscribed": "unsubscribed",
-    "pending": "asked, not confirmed yet",
-    "none": "never asked",
+    "subscribed": noted("agreed to marketing mail"),
+    "unsubscribed": noted("unsubscribed"),
+    "pending": noted("asked, not confirmed yet"),
+    "none": noted("never asked"),
 }
 
 
@@ -31,20 +34,20 @@ def saw(row: DecisionRow) -> list[tuple[str, Markup]]:
 def saw_values(seen: Mapping[str, Any]) -> list[tuple[str, Markup]]:
     """Say what was looked at, as a decision keeps it or as it stands now."""
     pairs = [
-        ("Cart", _pieces(seen)),
-        ("Last change to it", _time(seen.get("cart_changed_at"))),
-        ("Order", _order(seen)),
-        ("Delivered", _time(seen.get("order_delivered_at"))),
-        ("Bought since", _time(seen.get("ordered_at")) or "nothing"),
-        ("In twelve months", _year(seen)),
-        ("Stars given", show.number(seen["score"]) if seen.get("score") else None),
-        ("Clicked in", ", ".join(words.step(step).lower() for step in seen.get("clicked", ()))),
-        ("Consent", _CONSENT.get(str(seen.get("consent")), seen.get("consent"))),
-        ("Address", words.reason(seen["suppressed"]) if seen.get("suppressed") else "may be mailed"),
-        ("Flow", "on" if seen.get("flow_on") else "paused"),
-        ("Stopped by", words.actor(str(seen["stopped_by"])) if seen.get("stopped_by") else None),
-        ("Comparison group", "yes" if seen.get("held_out") else None),
-        ("Shop", None if seen.get("shop") == "active" else str(seen.get("shop", "")).replace("_", " ")),
+        (_("Cart"), _pieces(seen)),
+        (_("Last change to it"), _time(seen.get("cart_changed_at"))),
+        (_("Order"), _order(seen)),
+        (_("Delivered"), _time(seen.get("order_delivered_at"))),
+        (_("Bought since"), _time(seen.get("ordered_at")) or _("nothing")),
+        (_("In twelve months"), _year(seen)),
+        (_("Stars given"), show.number(seen["score"]) if seen.get("score") else None),
+        (_("Clicked in"), ", ".join(words.step(step).lower() for step in seen.get("clicked", ()))),
+        (_("Consent"), _consent(seen.get("consent"))),
+        (_("Address"), words.reason(seen["suppressed"]) if seen.get("suppressed") else _("may be mailed")),
+        (_("Flow"), _("on") if seen.get("flow_on") else _("paused")),
+        (_("Stopped by"), words.actor(str(seen["stopped_by"])) if seen.get("stopped_by") else None),
+        (_("Comparison group"), _("yes") if seen.get("held_out") else None),
+        (_("Shop"), None if seen.get("shop") == "active" else str(seen.get("shop", "")).replace("_", " ")),
     ]
     return [(name, Markup("{}").format(value)) for name, value in pairs if value]
 
@@ -58,32 +61,46 @@ def _effect(effect: Mapping[str, Any]) -> Markup:
     mail = Markup("<b>{}</b>").format(words.step(str(effect.get("step") or "")))
     coupon = effect.get("coupon")
     said = {
-        "SendEmail": mail + ": queued" + (f" with {coupon['percent']}% off" if coupon else ""),
-        "SkipEmail": mail + ": not sent",
-        "TagCustomer": Markup("The shop is to {} the tag “{}”").format(
-            "give" if effect.get("is_given") else "take away", effect.get("tag")
-        ),
-        "Schedule": Markup("Looks again at {}").format(_time(effect.get("due_at"))),
-        "Exit": Markup("Left the flow; {}: not sent").format(mail) if effect.get("step") else Markup("Left the flow"),
-        "Finish": Markup("The flow is over"),
-    }
+        "SendEmail": _worded(_("{mail}: queued with {percent}% off") if coupon else _("{mail}: queued")),
+        "SkipEmail": _worded(_("{mail}: not sent")),
+        "TagCustomer": _worded(_("The shop is to give the tag “{tag}”") if effect.get("is_given")
+                               else _("The shop is to take away the tag “{tag}”")),
+        "Schedule": _worded(_("Looks again at {time}")),
+        "Exit": _worded(_("Left the flow; {mail}: not sent") if effect.get("step") else _("Left the flow")),
+        "Finish": _worded(_("The flow is over")),
+    }  # fmt: skip
     kind = str(effect.get("effect"))
-    return said.get(kind) or escape(kind)
+    if kind not in said:
+        return escape(kind)
+    percent = coupon["percent"] if coupon else None
+    return said[kind].format(mail=mail, percent=percent, tag=effect.get("tag"), time=_time(effect.get("due_at")))
+
+
+def _worded(words: str) -> Markup:
+    """Take our own words, which hold no markup, as the pattern that values are escaped into."""
+    return Markup(words.replace("&", "&amp;").replace("<", "&lt;"))  # noqa: S704  (escaped here; the braces must stay)
+
+
+def _consent(state: object) -> str | None:
+    return _(_CONSENT[str(state)]) if str(state) in _CONSENT else (str(state) if state else None)
 
 
 def _pieces(seen: Mapping[str, Any]) -> str | None:
     if seen.get("cart_pieces") is None:
         return None
     pieces = int(seen["cart_pieces"])
-    done = ", bought" if seen.get("checkout_completed") else ""
-    return f"{show.number(pieces)} {'thing' if pieces == 1 else 'things'}{done}" if pieces else "empty"
+    if not pieces:
+        return str(_("empty"))
+    said = str(ngettext("%(num)s thing", "%(num)s things", pieces))
+    return str(_("%(things)s, bought", things=said)) if seen.get("checkout_completed") else said
 
 
 def _order(seen: Mapping[str, Any]) -> str | None:
     if seen.get("order_nth") is None:
         return None
-    undone = ", undone" if seen.get("order_undone") else ""
-    return f"their {show.number(int(seen['order_nth']))}. order{undone}"
+    nth = show.number(int(seen["order_nth"]))
+    undone = _("their %(nth)s. order, undone", nth=nth)
+    return str(undone if seen.get("order_undone") else _("their %(nth)s. order", nth=nth))
 
 
 def _year(seen: Mapping[str, Any]) -> str | None:
@@ -91,7 +108,7 @@ def _year(seen: Mapping[str, Any]) -> str | None:
         return None
     orders = int(seen["year_orders"])
     spent = show.money(int(seen.get("year_spent_minor", 0)), g.frame.shop.currency)
-    return f"{show.number(orders)} {'order' if orders == 1 else 'orders'}, {spent}"
+    return f"{ngettext('%(num)s order', '%(num)s orders', orders)}, {spent}"
 
 
 def _time(text: object) -> Markup | None:

@@ -4,11 +4,10 @@ from flask import abort, g, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import literal, select
 
-from app.flows import FLOWS
 from app.models import NO_SHOP, Delivery, DeliveryState, Role, Shop
 from app.queues import QueueName, ring
 from app.services import desk, listings, resolve
-from app.web.admin import why
+from app.web.admin import why, words
 from app.web.admin.asked import MOST_ID, asked_before, asked_state
 from app.web.support.door import about, actor, asked_shop, blueprint, done, opened, staff_only
 
@@ -27,7 +26,7 @@ def mails() -> ResponseReturnValue:
         )
         names = {row.shop_id: session.get_one(Shop, row.shop_id).name for row in found}
     return render_template(
-        "support/mails.html", mails=found, older=older, state=state, shop=shop, names=names, titles=_titles()
+        "support/mails.html", mails=found, older=older, state=state, shop=shop, names=names, titles=words.titles()
     )
 
 
@@ -43,7 +42,7 @@ def mail(mail_id: int) -> ResponseReturnValue:
             abort(404)
         shop = about(session.get_one(Shop, story.mail.shop_id))
         decisions = [(row, why.did(row), why.saw(row)) for row in story.decisions]
-    return render_template("support/mail.html", story=story, shop=shop, decisions=decisions, titles=_titles())
+    return render_template("support/mail.html", story=story, shop=shop, decisions=decisions, titles=words.titles())
 
 
 @blueprint.post(f"/mails/<int(max={MOST_ID}):mail_id>/resolution")
@@ -61,7 +60,3 @@ def settle(mail_id: int) -> ResponseReturnValue:
         ring(QueueName.MAIL)
     say = "It counts as sent." if was_sent else "It is due again, and leaves once if every check still allows it."
     return done("mail", say=say, mail_id=mail_id)
-
-
-def _titles() -> dict[str, str]:
-    return {key: flow.title for key, flow in FLOWS.items()}

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.flows import FLOWS
 from app.models import ConsentRow, Customer, CustomerIdentity, DecisionRow, Delivery, Enrollment, EventRow, Order, Role, Shop
 from app.services import audit, desk, standing
-from app.web.admin import person_words, why
+from app.web.admin import person_words, why, words
 from app.web.admin.asked import MOST_ID
 from app.web.support.door import about, actor, blueprint, opened, staff_only
 
@@ -71,7 +71,7 @@ def person_why(shop_id: int, customer_id: int) -> ResponseReturnValue:
         stands = standing.of_flow(session, shop, found.id, key, now=g.frame.now)
         return render_template(
             "support/person_why.html", person=found, shop=shop, stands=stands, saw_now=why.saw_values(stands.saw),
-            titles=_titles(), person_words=person_words, explained=why.explained,
+            titles=words.titles(), person_words=person_words, explained=why.explained,
         )  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def _found(session: Session, shop_id: int, customer_id: int) -> Customer:
 def _page(session: Session, found: Customer, *, revealed: bool) -> str:
     shop = about(session.get_one(Shop, found.shop_id))
     story = _story(session, found.shop_id, found.id)
-    return render_template("support/person.html", person=found, shop=shop, revealed=revealed, titles=_titles(), **story)
+    return render_template("support/person.html", person=found, shop=shop, revealed=revealed, titles=words.titles(), **story)
 
 
 def _story(session: Session, shop_id: int, customer_id: int) -> dict[str, Any]:
@@ -111,7 +111,3 @@ def _newest(session: Session, model: Any, shop_id: int, customer_id: int) -> lis
 
 def _record(session: Session, found: Customer, action: str) -> None:
     audit.record(session, found.shop_id, actor=actor(), action=action, object_kind="customer", object_id=found.id)
-
-
-def _titles() -> dict[str, str]:
-    return {key: flow.title for key, flow in FLOWS.items()}
