@@ -1,5 +1,7 @@
 """Asks the DNS."""
 
+import time
+
 import dns.exception
 import dns.resolver
 
@@ -11,7 +13,14 @@ MOST = 50  # records of one answer that are looked at
 
 
 class Dns:
-    """The DNS as this machine is set up to ask it."""
+    """The DNS as this machine is set up to ask it.
+
+    Args:
+        within: seconds for all questions together; None gives each LIFETIME. What is asked later has no answer.
+    """
+
+    def __init__(self, *, within: float | None = None) -> None:
+        self._until = None if within is None else time.monotonic() + within
 
     def txt(self, name: str) -> list[str]:
         """Return the texts of a name; aliases are followed, a name that does not exist has none.
@@ -32,10 +41,13 @@ class Dns:
         return [record.exchange.to_text(omit_final_dot=True) or "." for record in records]
 
     def _ask(self, name: str, kind: str) -> list:  # type: ignore[type-arg]
+        left = LIFETIME if self._until is None else min(LIFETIME, self._until - time.monotonic())
+        if left <= 0:
+            raise NoAnswer("Timeout")
         try:
             resolver = dns.resolver.Resolver()
             resolver.timeout = TIMEOUT
-            return list(resolver.resolve(name, kind, lifetime=LIFETIME, search=False))[:MOST]
+            return list(resolver.resolve(name, kind, lifetime=left, search=False))[:MOST]
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return []
         except (dns.exception.DNSException, UnicodeError, OSError) as exc:

@@ -68,6 +68,12 @@ def form_token(session: Session, shop_id: int, *, now: datetime) -> str:
     return held
 
 
+def close_form(session: Session, shop_id: int, *, actor: str, now: datetime) -> None:
+    """Let the address of the sign-up form lead nowhere from now on; the next `form_token` is a new one."""
+    _write(session, shop_id, {"form_token": None, "updated_at": now})
+    audit.record(session, shop_id, actor=actor, action="sign_up_form.closed", object_kind="shop", object_id=shop_id)
+
+
 def _write(session: Session, shop_id: int, values: dict[str, Any]) -> None:
     statement = insert(MailRules).values(shop_id=shop_id, **values)
     session.execute(statement.on_conflict_do_update(index_elements=["shop_id"], set_=values))

@@ -20,24 +20,40 @@ Verdict = Literal["ok", "warn", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """A record to add to the DNS, as its owner types it."""
+
+    name: str
+    value: str
+    type: Literal["TXT"] = "TXT"
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
-    """What stands in the DNS of one kind; `remedy` says what to do, and is empty when all is well."""
+    """What stands in the DNS of one kind.
+
+    `remedy` says what to do, and is empty when all is well; `entry` is the record to have then, where we can know it.
+    """
 
     kind: Literal["spf", "dkim", "dmarc", "mx"]
     verdict: Verdict
     detail: str
     remedy: str = ""
+    entry: Entry | None = None
 
 
-def look_up(domain: str, names: NameLookup, *, selectors: Sequence[str] = SELECTORS) -> list[Record]:
+def look_up(domain: str, names: NameLookup, *, selectors: Sequence[str] = SELECTORS, via: str = "") -> list[Record]:
     """Ask for all four; one that cannot be asked is a warning, never an error.
 
     Args:
         domain: of the From address.
         names: the DNS.
         selectors: names of DKIM keys to try.
+        via: what SPF has to name for whoever sends our mail, such as `include:sendgrid.net`; empty when not known.
     """
-    checks: tuple[Callable[[str, NameLookup], Record], ...] = (_spf, lambda d, n: _dkim(d, n, selectors), _dmarc, _mx)
+    checks: tuple[Callable[[str, NameLookup], Record], ...] = (
+        lambda d, n: _spf(d, n, via), lambda d, n: _dkim(d, n, selectors), _dmarc, _mx,
+    )  # fmt: skip
     kinds: tuple[Literal["spf", "dkim", "dmarc", "mx"], ...] = ("spf", "dkim", "dmarc", "mx")
     found = []
     for kind, check in zip(kinds, checks, strict=True):
@@ -54,12 +70,13 @@ def worst(records: Sequence[Record]) -> Verdict:
     return next(v for v in verdicts if v == "ok" or any(r.verdict == v for r in records))
 
 
-def _spf(domain: str, names: NameLookup) -> Record:
+def _spf(domain: str, names: NameLookup, via: str) -> Record:
     found = [text for text in names.txt(domain) if re.match(r"v=spf1(\s|$)", text, re.IGNORECASE)]
     if not found:
         return Record(
-            "spf", "fail", "there is none", "Add a TXT record that begins with v=spf1 and names who sends for you."
-        )
+            "spf", "fail", "there is none", "Add a TXT record that begins with v=spf1 and names who sends for you.",
+            Entry(domain, f"v=spf1 {via} ~all") if via else None,
+        )  # fmt: skip
     if len(found) > 1:
         return Record("spf", "fail", f"there are {len(found)}, and then none counts", "Make one record of them.")
     terms = found[0].lower().split()[1:]
@@ -67,9 +84,10 @@ def _spf(domain: str, names: NameLookup) -> Record:
     if asked > SPF_LOOKUPS:
         return Record("spf", "fail", f"it asks {asked} times, 10 are allowed", "Take out senders that you no longer use.")
     if any(term in {"+all", "all"} for term in terms):
-        return Record("spf", "fail", "it lets everybody send (+all)", "Let it end with ~all.")
+        ended = re.sub(r"\s\+?all\b", " ~all", found[0], flags=re.IGNORECASE)
+        return Record("spf", "fail", "it lets everybody send (+all)", "Let it end with ~all.", Entry(domain, ended))
     if not any(term in {"~all", "-all", "?all"} or term.startswith("redirect=") for term in terms):
-        return Record("spf", "warn", "it has no end", "Let it end with ~all.")
+        return Record("spf", "warn", "it has no end", "Let it end with ~all.", Entry(domain, f"{found[0].strip()} ~all"))
     return Record("spf", "ok", found[0][:120])
 
 
@@ -99,9 +117,15 @@ def _dmarc(domain: str, names: NameLookup) -> Record:
             policy = re.search(r"(?:^|;)\s*p\s*=\s*(none|quarantine|reject)\s*(?:;|$)", found[0], re.IGNORECASE)
             if policy:
                 return Record("dmarc", "ok", f"p={policy[1].lower()}, at {place}")
-            return Record("dmarc", "fail", "it has no policy", "Write v=DMARC1; p=none at first.")
+            return Record("dmarc", "fail", "it has no policy", "Let it have one.", _policy(place))
     remedy = f"Add a TXT record at _dmarc.{domain}: v=DMARC1; p=none"
-    return Record("dmarc", "fail", "there is none: Gmail, Yahoo and Outlook refuse much mail without it", remedy)
+    told = "there is none: Gmail, Yahoo and Outlook refuse much mail without it"
+    return Record("dmarc", "fail", told, remedy, _policy(domain))
+
+
+def _policy(place: str) -> Entry:
+    """Return the mildest policy: it refuses nothing, and later can be made stricter."""
+    return Entry(f"_dmarc.{place}", "v=DMARC1; p=none")
 
 
 def _mx(domain: str, names: NameLookup) -> Record:

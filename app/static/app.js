@@ -39,6 +39,15 @@
     looking = setTimeout(() => form.isConnected && form.requestSubmit(form.querySelector("[formtarget]")), 700);
   });
 
+  // Copies a field; where the browser or a frame forbids that, its text is selected for the person to copy.
+  document.addEventListener("click", async (event) => {
+    const field = document.getElementById(event.target.closest("[data-copy]")?.dataset.copy);
+    if (!field) return;
+    field.select();
+    try { await navigator.clipboard.writeText(field.value); } catch { return; }
+    document.dispatchEvent(new CustomEvent("toast", { detail: { text: "Copied." } }));
+  });
+
   // Filters apply as soon as one is chosen; the button is for those without scripts.
   const prepare = () => {
     for (const button of document.querySelectorAll("[data-auto-submit] [data-needless]")) button.hidden = true;

@@ -20,8 +20,15 @@ MEASURING = {"tracks_opens": "on", "click_hours": "48", "window_hours": "0"}
 GOOD = {
     "sender": SENDER,
     "brand": KIT,
-    "consent": {"mode": "regional", "mode_US": "anyone", "acknowledged": "on", "double_opt_in": "on"},
-    "pace": {"quiet_from": "22:00", "quiet_until": "07:30", "caps": "2/7d"},
+    "consent": {
+        "mode": "regional",
+        "mode_US": "anyone",
+        "acknowledged": "on",
+        "double_opt_in": "on",
+        "double_opt_in_in": "AT, DE",
+    },
+    "signup": {"is_open": "on", "form_wording": "Send me the leaves."},
+    "pace": {"quiet_from": "22:00", "quiet_until": "07:30", "caps": "2/7d", "sunset_days": "90"},
     "measuring": MEASURING,
 }
 BAD = [
@@ -33,7 +40,10 @@ BAD = [
     ("brand", {**KIT, "logo_url": "http://tea.example/x.png"}, "begins with https", "http://tea.example/x.png"),
     ("consent", {"mode": "anyone"}, "acknowledge that you may", 'value="anyone" selected'),
     ("consent", {"mode": "x"}, "Choose one of the list", 'id="consent-mode-wrong"'),
+    ("consent", {"mode": "subscribers", "double_opt_in_in": "DE, Spain"}, "Spain is no country", "DE, Spain"),
+    ("signup", {"is_open": "on", "form_wording": "x" * 501}, "500 characters at the most", "x" * 501),
     ("pace", {"quiet_from": "22:00", "caps": "2/7d"}, "Give both times", "22:00"),
+    ("pace", {"sunset_days": "7"}, "a whole number from 30 to 365", 'value="7"'),
     ("pace", {"caps": "often"}, "Write caps like", "often"),
     ("measuring", {**MEASURING, "click_hours": "²"}, "a whole number from 0 to 720", "²"),
     ("holdout", {"abandoned_cart": "51"}, "a whole number from 0 to 50", "51"),

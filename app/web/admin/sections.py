@@ -3,6 +3,8 @@
 A section's `save` returns words about what is wrong, by the field they stand at; then nothing of it may stay.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,21 +12,28 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from app.catalogues import noted
 from app.domain.consent import ConsentMode
 from app.domain.errors import Refused
 from app.models import Shop
 from app.services import brand, edit_flow, edit_rules, mail_pace, mail_rules, sender
 
 Fields = dict[str, str]
-REGIONS = {"EU": "European Economic Area", "GB": "United Kingdom", "US": "United States", "CA": "Canada"}
+REGIONS = {
+    "EU": noted("European Economic Area"),
+    "GB": noted("United Kingdom"),
+    "US": noted("United States"),
+    "CA": noted("Canada"),
+}
 COLOURS = ("accent", "ink", "paper", "page")
-FONTS = {"system": "Plain", "serif": "With serifs", "rounded": "Rounded"}
+FONTS = {"system": noted("Plain"), "serif": noted("With serifs"), "rounded": noted("Rounded")}
 MODES = {
-    ConsentMode.SUBSCRIBERS: "Only who agreed",
-    ConsentMode.REGIONAL: "Whom the law of their country lets us mail",
-    ConsentMode.ANYONE: "Everybody who did not refuse",
+    ConsentMode.SUBSCRIBERS: noted("Only who agreed"),
+    ConsentMode.REGIONAL: noted("Whom the law of their country lets us mail"),
+    ConsentMode.ANYONE: noted("Everybody who did not refuse"),
 }
 LIMIT = 1000  # characters of one field
+COUNTRIES_MOST = 60  # in the list of those that are asked to confirm
 _HOURS = ("click_hours", "window_hours")
 _TRACKING = ("tracks_clicks", "tracks_opens", "adds_utm")
 
@@ -44,6 +53,11 @@ class Section:
     title: str
     stored: Callable[[Session, Shop], Fields]
     save: Callable[[Session, Shop, Fields, By], Fields]
+
+
+def print_of(held: Fields) -> str:
+    """Return a short print of what a section holds; two that differ have been saved differently."""
+    return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _attempt(errors: Fields, name: str, act: Callable[[], object]) -> None:
@@ -76,7 +90,7 @@ def _consent(session: Session, shop: Shop) -> Fields:
     return {
         "mode": rules.mode, **{f"mode_{place}": rules.modes.get(place, "") for place in REGIONS},
         "acknowledged": "", "offers_refusal": _tick(rules.offers_refusal),
-        "double_opt_in": _tick(rules.double_opt_in_since is not None),
+        "double_opt_in": _tick(rules.double_opt_in_since is not None), "double_opt_in_in": ", ".join(rules.double_opt_in_in),
     }  # fmt: skip
 
 
@@ -88,12 +102,38 @@ def _save_consent(session: Session, shop: Shop, typed: Fields, by: By) -> Fields
     for name in ("mode", *(f"mode_{place}" for place in chosen)):
         if typed[name] not in set(ConsentMode):
             errors[name] = "Choose one of the list."
+    places = [place for place in re.split(r"[\s,;]+", typed["double_opt_in_in"]) if place]
     values = {
         "mode": typed["mode"], "modes": {**held, **chosen}, "acknowledged": bool(typed["acknowledged"]),
         "offers_refusal": bool(typed["offers_refusal"]), "double_opt_in": bool(typed["double_opt_in"]),
+        "double_opt_in_in": places,
     }  # fmt: skip
+    if len(places) > COUNTRIES_MOST:
+        errors["double_opt_in_in"] = f"Write {COUNTRIES_MOST} countries at the most."
+    if strange := [place for place in places if not re.fullmatch("[A-Za-z]{2}|unknown", place)]:
+        errors["double_opt_in_in"] = (
+            f"{strange[0][:40]} is no country. Write codes of two letters, such as DE, or EU for all of it."
+        )
     if not errors:
         _attempt(errors, "acknowledged", lambda: edit_rules.change(session, shop.id, values, actor=by.actor, now=by.now))
+    return errors
+
+
+def _signup(session: Session, shop: Shop) -> Fields:
+    # No field may be named `form`: it would hide what a script calls the form of a field.
+    rules = mail_rules.of(session, shop.id)
+    return {"is_open": _tick(rules.form_token is not None), "form_wording": rules.form_wording or ""}
+
+
+def _save_signup(session: Session, shop: Shop, typed: Fields, by: By) -> Fields:
+    """Change the words, and open or close the form; one that is opened again has a new address."""
+    errors: Fields = {}
+    words, is_open = {"form_wording": typed["form_wording"] or None}, bool(mail_rules.of(session, shop.id).form_token)
+    _attempt(errors, "form_wording", lambda: edit_rules.change(session, shop.id, words, actor=by.actor, now=by.now))
+    if not errors and typed["is_open"] and not is_open:
+        edit_rules.form_token(session, shop.id, now=by.now)
+    if not errors and is_open and not typed["is_open"]:
+        edit_rules.close_form(session, shop.id, actor=by.actor, now=by.now)
     return errors
 
 
@@ -113,10 +153,14 @@ def _save_measuring(session: Session, shop: Shop, typed: Fields, by: By) -> Fiel
     return errors
 
 
-def _pace(_session: Session, shop: Shop) -> Fields:
+def _pace(session: Session, shop: Shop) -> Fields:
     begins, _, ends = mail_pace.written_quiet(shop).partition("-")
     caps = mail_pace.written_caps(shop)
-    return {"quiet_from": begins if ends else "", "quiet_until": ends, "caps": "" if caps == "off" else caps}
+    silent = mail_rules.of(session, shop.id).sunset_days
+    return {
+        "quiet_from": begins if ends else "", "quiet_until": ends, "caps": "" if caps == "off" else caps,
+        "sunset_days": str(silent or ""),
+    }  # fmt: skip
 
 
 def _save_pace(session: Session, shop: Shop, typed: Fields, by: By) -> Fields:
@@ -128,6 +172,12 @@ def _save_pace(session: Session, shop: Shop, typed: Fields, by: By) -> Fields:
     else:
         _attempt(errors, "quiet_until", lambda: mail_pace.change(session, shop, quiet=quiet, caps=None, actor=by.actor))
     _attempt(errors, "caps", lambda: mail_pace.change(session, shop, quiet=None, caps=caps, actor=by.actor))
+    least, most = edit_rules.SUNSET_DAYS[0], edit_rules.SUNSET_DAYS[-1]
+    silent = _whole(typed["sunset_days"], least, most) if typed["sunset_days"] else 0
+    if silent is None:
+        errors["sunset_days"] = f"Write a whole number from {least} to {most}, or leave it empty."
+    elif not errors:
+        edit_rules.change(session, shop.id, {"sunset_days": silent}, actor=by.actor, now=by.now)
     return errors
 
 
@@ -181,10 +231,11 @@ def _whole(text: str, least: int, most: int) -> int | None:
 
 
 SECTIONS = {
-    "sender": Section("Sender", _sender, _save_sender),
-    "brand": Section("Brand", _brand, _save_brand),
-    "consent": Section("Whom to mail", _consent, _save_consent),
-    "pace": Section("Quiet hours and caps", _pace, _save_pace),
-    "measuring": Section("What is measured", _measuring, _save_measuring),
-    "holdout": Section("Comparison group", _holdout, _save_holdout),
+    "sender": Section(noted("Sender"), _sender, _save_sender),
+    "brand": Section(noted("Brand"), _brand, _save_brand),
+    "consent": Section(noted("Whom to mail"), _consent, _save_consent),
+    "signup": Section(noted("Sign-up form"), _signup, _save_signup),
+    "pace": Section(noted("Quiet hours and caps"), _pace, _save_pace),
+    "measuring": Section(noted("What is measured"), _measuring, _save_measuring),
+    "holdout": Section(noted("Comparison group"), _holdout, _save_holdout),
 }

@@ -1,16 +1,24 @@
-"""The settings of a shop: each section is a form of its own, saved alone."""
+"""The settings of a shop: each section is a form of its own, saved alone.
+
+Of two people who save the same section the second is told: a form says what stood in it when it was shown.
+"""
 
 from flask import abort, g, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
+from app import clock
 from app.flows import FLOWS
-from app.services import brand, connections
-from app.web.admin import sections
+from app.services import brand
+from app.web.admin import sections, settings_facts, show
 from app.web.admin.door import blueprint, done, opened
-from app.web.admin.sections import SECTIONS, By, Fields
+from app.web.admin.sections import SECTIONS, By, Fields, Section
 from app.web.guards import Guard, actor, guarded
 from app.web.htmx import htmx_request, respond
+
+SEEN = "seen"  # the field with the print of what the form was shown with
+THEIRS = "theirs"  # the button that gives up what was typed
 
 
 @blueprint.get("/settings")
@@ -27,31 +35,68 @@ def save_settings(key: str) -> ResponseReturnValue:
     """Save one section, or show what is wrong with it and what was typed; then nothing of it is kept."""
     section = SECTIONS.get(key) or abort(404)
     with opened() as session:
-        typed = {
-            name: request.form.get(name, "").strip()[: sections.LIMIT] for name in section.stored(session, g.frame.shop)
-        }
+        if THEIRS in request.form:
+            return _saved(session, key, say=None)
+        held = _locked(session, section)
+        typed = {name: request.form.get(name, "").strip()[: sections.LIMIT] for name in held}
+        if request.form.get(SEEN, sections.print_of(held)) != sections.print_of(held):
+            return _not_saved(session, key, 409, typed=typed, theirs=held)
         with session.begin_nested() as attempt:
             errors = section.save(session, g.frame.shop, typed, By(actor(), g.frame.now))
             if errors:
                 attempt.rollback()
-        say = f"{section.title}: saved."
-        if htmx_request().wants_fragment:
-            context = _context(session, key, typed, errors) if errors else _context(session)
-            piece = render_template("admin/_settings.html", key=key, **context)
-            return respond(piece, toast=None if errors else say, status=422 if errors else 200)
         if errors:
-            return render_template("admin/settings.html", **_context(session, key, typed, errors)), 422
+            return _not_saved(session, key, 422, typed=typed, errors=errors)
+        return _saved(session, key, say=_("%(part)s: saved.", part=show.translated(section.title)))
+
+
+@blueprint.post("/settings/sender/check")
+@guarded(Guard.MERCHANT)
+def check_sender() -> ResponseReturnValue:
+    """Ask the DNS about the sender's domain, with no transaction open and an end after some seconds."""
+    with opened():
+        email = g.frame.shop.sender_email
+    found = settings_facts.checked(email)
+    with opened() as session:
+        context = {**_context(session), "check": found, "checked_at": clock.real(session)}
+        if htmx_request().wants_fragment:
+            return render_template("admin/_sender_check.html", **context)
+        return render_template("admin/settings.html", **context)
+
+
+def _locked(session: Session, section: Section) -> Fields:
+    """Return what a section holds, so that nobody else saves until we have."""
+    session.refresh(g.frame.shop, with_for_update={"key_share": True})
+    return section.stored(session, g.frame.shop)
+
+
+def _saved(session: Session, key: str, *, say: str | None) -> ResponseReturnValue:
+    if htmx_request().wants_fragment:
+        return respond(render_template("admin/_settings.html", key=key, **_context(session)), toast=say)
     return done("settings", say=say)
 
 
+def _not_saved(session: Session, key: str, status: int, **told: Fields) -> ResponseReturnValue:
+    """Answer with what was typed, and either what is wrong with it or what somebody else saved meanwhile."""
+    context = _context(session, key, **told)
+    if htmx_request().wants_fragment:
+        return respond(render_template("admin/_settings.html", key=key, **context), status=status)
+    return render_template("admin/settings.html", **context), status
+
+
 def _context(
-    session: Session, wrong: str = "", typed: Fields | None = None, errors: Fields | None = None
+    session: Session,
+    key: str = "",
+    *,
+    typed: Fields | None = None,
+    errors: Fields | None = None,
+    theirs: Fields | None = None,
 ) -> dict[str, object]:
-    """Return what the page shows; the section `wrong` as it was typed, with what is wrong with it."""
+    """Return what the page shows; one section as it was typed, with what is wrong with it or was saved by others."""
     shop = g.frame.shop
-    held = {key: section.stored(session, shop) for key, section in SECTIONS.items()}
+    held = {name: section.stored(session, shop) for name, section in SECTIONS.items()}
     return {
-        "fields": {**held, wrong: typed} if typed else held, "errors": {wrong: errors or {}}, "sections": sections,
-        "flows": FLOWS, "warnings": brand.warnings(brand.of_shop(session, shop.id)),
-        "connection": connections.of(session, shop.id),
+        "fields": {**held, key: typed} if typed else held, "errors": {key: errors or {}}, "theirs": {key: theirs or {}},
+        "seen": {name: sections.print_of(values) for name, values in held.items()}, "sections": sections, "flows": FLOWS,
+        "warnings": brand.warnings(brand.of_shop(session, shop.id)), **settings_facts.of(session, shop),
     }  # fmt: skip
