@@ -8,6 +8,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
+from sqlalchemy.orm import Session
+
 from app.config import settings
 from app.db import sessions
 from app.domain.errors import AdapterError, Ambiguous, NotAllowed, Transient
@@ -21,6 +23,7 @@ from integrations.shopify.auth import AppRefused, TokenDead, TokenRefused, refre
 PATIENCE = 20.0  # seconds that a call waits for another worker's renewal
 _LOOK = 0.1  # seconds between two looks
 _BUSY = timedelta(seconds=10)
+_NO_SHOP = "There is no such shop."
 _GONE = {
     ShopState.UNINSTALLED: "The shop removed Cartwheel.",
     ShopState.RECONNECT: "The shop must be connected again: its merchant opens Cartwheel once.",
@@ -40,6 +43,18 @@ def shop_access(shop_id: int) -> ShopAccess:
     with sessions().begin() as session:
         held = _working(tokens.read(session, shop_id))
     return _access(held) if held.lives(tokens.RENEW_BEFORE) or not _ends(held) else renewed(shop_id)
+
+
+def parting_access(session: Session, shop_id: int) -> ShopAccess:
+    """Return how to call a shop once more before its secrets are thrown away, whatever its state.
+
+    Raises:
+        NotAllowed: there is no such shop.
+    """
+    held = tokens.read(session, shop_id)
+    if held is None:
+        raise NotAllowed(_NO_SHOP)
+    return _access(held)
 
 
 def call_shop(shop_id: int, call: Callable[[ShopAccess], T]) -> T:
@@ -141,7 +156,7 @@ def _lose(shop_id: int, access_token: str, renewal: Renewal | None, *, is_for_go
 
 def _working(held: Held | None) -> Held:
     if held is None:
-        raise NotAllowed("There is no such shop.")
+        raise NotAllowed(_NO_SHOP)
     if held.shop.state in _GONE:
         raise NotAllowed(_GONE[ShopState(held.shop.state)])
     return held

@@ -116,6 +116,9 @@ def look_after_hooks(shop_id: int) -> None:
     with sessions().begin() as session:
         shop = session.scalars(select(Shop).where(Shop.id == shop_id)).one()
         address = shops.webhook_url(shop, settings().public_url)
+        known = connections.of(session, shop_id)
+    if known is None or known.hooked_at is None:
+        hooks.remove_all(access, address)  # of a connection that ended: they sign with a secret that went with it
     missing, mended = hooks.look_after(access, address)
     log.info("hooks.looked_after", shop_id=shop_id, missing=missing, mended=mended)
     if not missing:

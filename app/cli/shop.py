@@ -6,7 +6,7 @@ from dataclasses import asdict
 import click
 
 from app.cli.facts import facts_options
-from app.cli.output import Row, emit, emit_list, json_option
+from app.cli.output import Row, emit, emit_list, json_option, say
 from app.cli.rules import spelled
 from app.cli.scope import actor, shop_option, transaction
 from app.config import settings
@@ -26,12 +26,20 @@ from app.services.hygiene import COUNTED
 from integrations.names import Dns
 
 COLUMNS = ("shop_id", "platform", "domain", "name", "state", "installed_at")
+LEFT_BEHIND = (
+    "No mail of the shop leaves any more. WooCommerce lets nobody revoke a key from outside: remove Cartwheel's in the "
+    "shop, under WooCommerce > Settings > Advanced > REST API."
+)
+HOOKS_LEFT = (
+    "The shop could not be asked to forget our webhooks. They are refused from now on, and the shop switches them off by "
+    "itself; or delete them there, under WooCommerce > Settings > Advanced > Webhooks: those named Cartwheel."
+)
 HYGIENE = ("week_on", *COUNTED, "verdict")
 
 
 @click.group("shop")
 def group() -> None:
-    """List, connect, pause and resume shops. A shop is named by its id or its domain."""
+    """List, connect, pause, resume and disconnect shops. A shop is named by its id or its domain."""
 
 
 @group.command("list")
@@ -77,6 +85,27 @@ def pause(shop: str | None, as_json: bool) -> None:
 def resume(shop: str | None, as_json: bool) -> None:
     """Let a paused shop's mail go out again. What grew stale meanwhile is skipped, and says so."""
     _switch(shop, ShopState.ACTIVE, as_json)
+
+
+@group.command()
+@click.argument("shop")
+@json_option
+def disconnect(shop: str, as_json: bool) -> None:
+    """Disconnect a WooCommerce shop: its mail stops at once, then our webhooks are removed from the shop.
+
+    What was set stays for the day it is connected again. The exit code is 3 when the shop could not be tidied up.
+    """
+    from jobs import leaving
+
+    with transaction() as (session, _):
+        found = shops.find(session, shop)
+    removed, problem = leaving.disconnect(found.id, actor=actor())
+    with transaction() as (session, _):
+        row = {**_row(shops.find(session, str(found.id))), "webhooks_removed": removed, "problem": problem}
+    emit(row, as_json=as_json)
+    say(LEFT_BEHIND if problem is None else f"{HOOKS_LEFT} {LEFT_BEHIND}")
+    if problem is not None:
+        raise click.exceptions.Exit(3)
 
 
 @group.command()

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app import crypto
 from app.domain.errors import Refused
-from app.models import NO_SHOP, OAuthState, Phase, Shop, ShopState, ShopToken, TokenKind
+from app.models import NO_SHOP, OAuthState, Phase, Shop, ShopToken, TokenKind
 from app.services import audit, connections, install
 from app.services.install import ShopFacts
 from app.services.shops import working_facts
@@ -168,7 +168,7 @@ def proven(shop: Shop, *, now: datetime) -> dict[str, Any]:
 
 
 def _facts(domain: str, known: Shop | None, front: Mapping[str, Any], inside: Mapping[str, Any]) -> ShopFacts:
-    if known is not None and known.state != ShopState.UNINSTALLED:
+    if known is not None:
         kept = ("name", "sender_email", "postal_address", "timezone", "locale")
         return ShopFacts(currency=inside["currency"] or known.currency, **{name: getattr(known, name) for name in kept})
     told = {

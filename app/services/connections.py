@@ -58,6 +58,11 @@ def hooked(session: Session, shop_id: int, *, now: datetime) -> None:
     session.execute(_upsert(shop_id, now, hooked_at=now))
 
 
+def unhook(session: Session, shop_id: int) -> None:
+    """Note that nothing comes from the shop any more: the next connection makes its webhooks anew."""
+    session.execute(update(Connection).where(Connection.shop_id == shop_id).values(pinged_at=None, hooked_at=None))
+
+
 def complain(session: Session, shop_id: int, problem: str, *, now: datetime) -> None:
     """Note what is wrong; it is shown until the shop shows itself again, and the shop is looked at soon."""
     session.execute(_upsert(shop_id, now, problem=problem, problem_at=now, due_at=now))

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.errors import Refused
 from app.models import Shop, ShopState
-from app.services import audit
+from app.services import audit, connections, tokens
 from app.services.install import ShopFacts
 
 _SHOPIFY_DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
@@ -56,6 +56,27 @@ def set_state(session: Session, shop: Shop, state: ShopState, *, actor: str, now
         audit.record(
             session, shop.id, actor=actor, action=_ACTIONS[state], object_kind="shop", object_id=shop.id, detail=detail
         )
+    session.flush()
+    return shop
+
+
+def disconnect(session: Session, shop: Shop, *, actor: str, now: datetime) -> Shop:
+    """Stop working for a WooCommerce shop: no mail leaves from now on (I7), its secrets go, what was set stays.
+
+    Its webhooks are in the shop still; who calls this removes them afterwards, with an access that was read before.
+
+    Raises:
+        Refused: it is not connected, or it is a Shopify shop, whose merchant removes the app.
+    """
+    session.refresh(shop, with_for_update=True)
+    if shop.platform != "woocommerce":
+        raise Refused(f"{shop.domain} is on Shopify. Remove the app in the shop's admin, under Settings, Apps: it tells us.")
+    if shop.state == ShopState.UNINSTALLED:
+        raise Refused(f"{shop.domain} is not connected.")
+    shop.state, shop.uninstalled_at = ShopState.UNINSTALLED, now
+    tokens.forget(session, shop.id)
+    connections.unhook(session, shop.id)
+    audit.record(session, shop.id, actor=actor, action="shop.disconnected", object_kind="shop", object_id=shop.id)
     session.flush()
     return shop
 
