@@ -32,7 +32,7 @@ def coupon_fields(spec: CouponSpec) -> dict[str, object]:
     """Return the body that makes the coupon; money is a string, because the package writes no Decimal.
 
     `date_expires` and not `date_expires_gmt`, which is ignored on write; with an offset it is converted correctly. No
-    `email_restrictions`: they are checked when the code is applied, so a guest's cart without an address refuses it.
+    `email_restrictions`: they refuse the code to honest shoppers (docs/decisions, number 7).
     The coupon starts at once: WooCommerce knows no start.
     """
     return {
