@@ -1,6 +1,7 @@
 """`cartwheel flow`: a shop's flows, their switch, their waits and coupons."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, TextIO
 
@@ -11,12 +12,16 @@ from app.cli import durations
 from app.cli.output import Row, emit, emit_list, json_option, say
 from app.cli.scope import actor, shop_option, transaction
 from app.domain.errors import Refused
+from app.flows.differences import name_of
 from app.flows.edits import with_coupon, with_wait
 from app.flows.vocabulary import Branch, Condition, Flow, Leave, Repeat, Send, Step, Tag, Wait, blocks, to_json
-from app.services import connections, edit_flow, shops
+from app.services import connections, edit_flow, flow_versions, shops
 from app.services.edit_flow import FlowState
 
 COLUMNS = ("flow", "title", "is_on", "version", "holdout", "people", "updated_at")
+VERSION_COLUMNS = ("version", "created_at", "created_by", "is_current", "people")
+CHANGE_COLUMNS = ("what", "mail", "language", "before", "after")
+NUMBER = click.IntRange(1, 2**31 - 1)  # of a version
 LARGEST_FILE = 256 * 1024  # characters; our largest flow has 2,000
 DEEPEST = 20  # levels; a flow has 5
 
@@ -118,6 +123,42 @@ def import_(file: TextIO, shop: str | None, as_json: bool) -> None:
     with transaction() as (session, now):
         shop_id = shops.find(session, shop).id
         state = edit_flow.import_flow(session, shop_id, tree, actor=actor(), now=now)
+    _print(state, as_json)
+
+
+@group.command()
+@click.argument("flow")
+@click.option("--compare", "pair", type=(NUMBER, NUMBER), metavar="OLD NEW", help="Show what differs between these two.")
+@click.option("--below", type=NUMBER, help="Only versions with a lower number.")
+@shop_option
+@json_option
+def versions(flow: str, pair: tuple[int, int] | None, below: int | None, shop: str | None, as_json: bool) -> None:
+    """List a flow's versions, the newest first, or compare two of them."""
+    with transaction() as (session, _):
+        shop_id = shops.find(session, shop).id
+        found: list[Any] = (
+            flow_versions.compare(session, shop_id, flow, *pair)
+            if pair
+            else flow_versions.listed(session, shop_id, flow, below=below)
+        )
+    nothing = "These two are the same." if pair else "There are no such versions."
+    columns = CHANGE_COLUMNS if pair else VERSION_COLUMNS
+    emit_list([asdict(row) for row in found], as_json=as_json, columns=columns, nothing=nothing)
+
+
+@group.command()
+@click.argument("flow")
+@click.argument("version", type=NUMBER)
+@shop_option
+@json_option
+def restore(flow: str, version: int, shop: str | None, as_json: bool) -> None:
+    """Make an old VERSION of a flow its next one, texts and all.
+
+    People already in the flow keep the version they entered with.
+    """
+    with transaction() as (session, now):
+        shop_id = shops.find(session, shop).id
+        state = flow_versions.restore(session, shop_id, flow, version, actor=actor(), now=now)
     _print(state, as_json)
 
 
@@ -224,12 +265,7 @@ def _enters(flow: Flow) -> str:
 
 
 def _names(conditions: tuple[Condition, ...]) -> str:
-    return ", ".join(_name(condition) for condition in conditions)
-
-
-def _name(condition: Condition) -> str:
-    value = "" if condition.value is None else f" {condition.value}"
-    return f"{condition.name}{value}" + (f" ({_names(condition.of)})" if condition.of else "")
+    return ", ".join(name_of(condition) for condition in conditions)
 
 
 def _steps(flow: Flow) -> dict[str, str]:
@@ -255,7 +291,7 @@ def _words(step: Step) -> str:
         case Leave(reason=reason):
             return f"leave: {reason}"
         case Branch(when=when):
-            return f"if {_name(when)}"
+            return f"if {name_of(when)}"
         case Repeat(times=times):
             return f"{times} times"
         case Send(coupon=terms):

@@ -93,7 +93,7 @@ def test_no_page_is_in_anybodys_way(house, browser, site, cast, viewport, scheme
         f"/admin/mails/{cast.mails['skipped']}", "/admin/signed-out", "/admin/mails/99999999", "/admin/sign-in/none",
         "/admin/money", "/admin/settings", "/admin/answers", "/admin/customers", f"/admin/customers/{zoe.id}",
         f"/admin/customers/{zoe.id}/why?flow=abandoned_cart", f"/admin/customers/{zoe.id}/why?flow=vip", "/admin/coupons",
-        "/admin/coupons?state=failed", "/admin/health", link(house, cast.tea),
+        "/admin/coupons?state=failed", "/admin/health", "/admin/flows/abandoned_cart/versions", link(house, cast.tea),
     ]  # fmt: skip
     phone = {"has_touch": True, "is_mobile": True} if viewport["width"] < 500 else {}
     way_in = link(house, cast.tea, cast.lamp)

@@ -12,6 +12,7 @@ from app.web.admin import (
     money,
     settings,
     signin,
+    versions,
     webhooks,
 )
 from app.web.admin.door import blueprint
@@ -29,5 +30,6 @@ __all__ = [
     "money",
     "settings",
     "signin",
+    "versions",
     "webhooks",
 ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from flask import abort, g, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -15,7 +16,7 @@ from app.services import connections, edit_flow, listings
 from app.services import results as counting
 from app.services.edit_flow import FlowState
 from app.services.results import Results
-from app.web.admin import forms, steps, words
+from app.web.admin import forms, show, steps, versions, words
 from app.web.admin.charts import Area, area
 from app.web.admin.door import blueprint, done, opened
 from app.web.guards import Guard, actor, guarded, shop_id
@@ -88,7 +89,8 @@ def save_flow(key: str) -> ResponseReturnValue:
         new = forms.changed(state.flow, fields)
         is_stale = request.form.get("version", type=int) != state.settings.version
         if new is None or is_stale:
-            return _flow_page(session, state, fields, status=409 if new else 422, is_stale=is_stale)
+            seen = request.form.get("version", type=int) if is_stale else None
+            return _flow_page(session, state, fields, status=409 if new else 422, is_stale=is_stale, seen=seen)
         saved = edit_flow.import_flow(session, shop_id(), to_json(new), actor=actor(), now=g.frame.now)
         say = _what_was_saved(state, saved)
         if htmx_request().wants_fragment:
@@ -104,7 +106,8 @@ def activation(key: str) -> ResponseReturnValue:
     with opened() as session:
         _current(session, key)
         state = edit_flow.switch(session, shop_id(), key, on=on, actor=actor(), now=g.frame.now)
-        say = f"{state.flow.title} is {'live' if on else 'paused: nobody gets its mails'}."
+        title = show.translated(state.flow.title)
+        say = str(_("%(flow)s is live.", flow=title) if on else _("%(flow)s is paused: nobody gets its mails.", flow=title))
         if htmx_request().wants_fragment:
             return respond(_switched(session, state), toast=say)
     is_from_list = request.form.get("from") == "list"
@@ -178,6 +181,7 @@ def _flow_page(
     *,
     status: int = 200,
     is_stale: bool = False,
+    seen: int | None = None,
     say: str | None = None,
 ) -> ResponseReturnValue:
     """Render the page of one flow, or its body for htmx."""
@@ -187,6 +191,7 @@ def _flow_page(
     context = {
         "state": state, "fields": fields, "results": results, "edited": _edited(session, state), "words": words,
         "lines": steps.lines(state.flow, waiting), "units": forms.UNITS, "is_stale": is_stale,
+        "theirs": versions.theirs(session, key, seen=seen, newest=state.settings.version), "whats": versions.WHATS,
         "is_dirty": status != 200, "skipped": results.skipped_because(key),
         "rivals": connections.rivals(session, shop_id(), [key]),
     }  # fmt: skip
@@ -197,5 +202,5 @@ def _flow_page(
 
 def _what_was_saved(before: FlowState, after: FlowState) -> str:
     if after.settings.version == before.settings.version and after.flow == before.flow:
-        return "Nothing was changed, so nothing was saved."
-    return f"Saved as version {after.settings.version}. It holds for people who enter from now on."
+        return str(_("Nothing was changed, so nothing was saved."))
+    return str(_("Saved as version %(version)s. It holds for people who enter from now on.", version=after.settings.version))

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from app.catalogues import noted
 from app.domain.errors import Refused
 from app.flows.edits import wait_before, with_coupon, with_wait
 from app.flows.vocabulary import Flow, Send, Wait
 from app.web.admin import show
 
-UNITS = ("seconds", "minutes", "hours", "days")
+UNITS = (noted("seconds"), noted("minutes"), noted("hours"), noted("days"))
 MOST_DIGITS = 9  # more is no wait, and a number of thousands of digits takes seconds to read
 
 
