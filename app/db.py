@@ -14,6 +14,8 @@ POOL_SIZE = 4  # connections of one process: PostgreSQL has 100 by default, and 
 TENANT_ROLE = "cartwheel_tenant"  # a plain role, so that row-level security applies to it (D14)
 _STATEMENT_TIMEOUT = "30s"
 _LOCK_TIMEOUT = "10s"
+# A machine that vanished is noticed after a minute and not after two hours: its locks would be held until then.
+_KEEPALIVE = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 
 
 @lru_cache(maxsize=1)
@@ -40,7 +42,8 @@ def make_engine(url: str) -> Engine:
         connect_args={
             "connect_timeout": 3,
             "application_name": "cartwheel",
-            "options": f"-c timezone=UTC -c statement_timeout={_STATEMENT_TIMEOUT} -c lock_timeout={_LOCK_TIMEOUT}",
+            "options": f"-c timezone=UTC -c statement_timeout={_STATEMENT_TIMEOUT} -c lock_timeout={_LOCK_TIMEOUT} "
+            f"{_KEEPALIVE}",
         },
     )
 

@@ -6,6 +6,7 @@ No transaction is open while a token is renewed; the lease on the refresh token 
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy.orm import Session
@@ -19,6 +20,7 @@ from app.models import ShopState, TokenKind
 from app.services import tokens
 from app.services.tokens import Held, Renewal
 from integrations.shopify.auth import AppRefused, TokenDead, TokenRefused, refresh_token
+from jobs.slots import slot
 
 PATIENCE = 20.0  # seconds that a call waits for another worker's renewal
 _LOOK = 0.1  # seconds between two looks
@@ -180,5 +182,6 @@ def _access(held: Held) -> ShopAccess:
         secret = secrets.get(TokenKind.CONSUMER_SECRET, "")
     hook_secret = secrets.get(TokenKind.WEBHOOK_SECRET, "")
     return ShopAccess(
-        shop_id=shop.id, domain=shop.domain, base_url=base_url, key=key, secret=secret, hook_secret=hook_secret
-    )
+        shop_id=shop.id, domain=shop.domain, base_url=base_url, key=key, secret=secret, hook_secret=hook_secret,
+        slot=partial(slot, shop.id),
+    )  # fmt: skip

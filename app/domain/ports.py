@@ -1,6 +1,7 @@
 """What the house asks of the outside world. An adapter in `integrations/` implements one of these and nothing else."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -36,6 +37,8 @@ class ShopAccess:
     key: str  # WooCommerce consumer key; empty on Shopify
     secret: str  # WooCommerce consumer secret or Shopify access token
     hook_secret: str = ""  # what the secrets of a WooCommerce shop's webhooks are made from
+    # Held during each call where a shop's host counts calls; raises Transient when the shop has enough of them already.
+    slot: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, repr=False, compare=False)
 
     def __repr__(self) -> str:
         return f"ShopAccess(shop_id={self.shop_id})"

@@ -5,9 +5,7 @@ and calls wherever the name leads (platform notes, woocommerce.md 12). Here it s
 """
 
 import re
-import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -25,14 +23,12 @@ if TYPE_CHECKING:
 WHO = "The shop"
 CONNECT_TIMEOUT = 10.0  # seconds for each address
 TIMEOUT = 30.0  # seconds between two bytes, and for one call in all; shared hosting is slow
-CALLS_AT_ONCE = 2  # of this process, for one shop: hosts count
 PER_PAGE = 100  # the most there is
 LARGEST_PAGE = 5 * 2**20  # bytes; an order has 4 to 20 kB
 MOST_PAGES = 500  # of one list
 _LARGEST_ANSWER = 2**20  # bytes of anything but a page
 _FIRST_WAIT = 1.0  # seconds, doubled each time, where the shop names none
 _USED_NONCE = "nonce has already been used"
-_slots: defaultdict[int, threading.BoundedSemaphore] = defaultdict(lambda: threading.BoundedSemaphore(CALLS_AT_ONCE))
 
 Params = Mapping[str, str | int | bool | datetime | Iterable[int | str]]
 
@@ -53,7 +49,7 @@ class RestClient:
         patience: timedelta = timedelta(0),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._shop_id = access.shop_id
+        self._slot = access.slot
         self._patience = patience.total_seconds()
         self._sleep = sleep
         self._api, self._close = _connect(access)
@@ -128,7 +124,7 @@ class RestClient:
             if data is not None:
                 more["data"] = data
             send = getattr(self._api, method)
-            with _slots[self._shop_id], _time_limit():
+            with self._slot(), _time_limit():
                 answer = ask(lambda: send(path, **more), WHO, largest=largest)  # noqa: B023  (called at once)
             # The package's nonce is the hash of eight digits: two of a quarter of an hour may meet, and nothing was done.
             if answer.status != 401 or _USED_NONCE not in str(dig(answer.body, "message")):

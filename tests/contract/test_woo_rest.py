@@ -217,37 +217,6 @@ def test_a_time_is_sent_as_utc_without_an_offset(server: Server) -> None:
     assert datetime(2026, 7, 1, 12, tzinfo=UTC) == datetime(2026, 7, 1, 13, tzinfo=lisbon)
 
 
-def test_a_shop_gets_two_calls_at_a_time_and_no_more(server: Server) -> None:
-    lock, running, most = threading.Lock(), 0, 0
-    both, go = threading.Semaphore(0), threading.Event()
-
-    def slow(_request: Request) -> Response:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        both.release()
-        go.wait(30)
-        with lock:
-            running -= 1
-        return answer([])
-
-    server.views = [slow]
-    threads = [threading.Thread(target=lambda: server.client().read("orders")) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    assert both.acquire(timeout=30)
-    assert both.acquire(timeout=30)
-    third_came = both.acquire(timeout=0.5)
-    go.set()
-    for thread in threads:
-        thread.join(30)
-
-    assert not third_came
-    assert most == 2
-    assert len(server.seen) == 5
-
-
 def test_over_https_the_keys_travel_in_the_header_and_not_in_the_address() -> None:
     from integrations.woocommerce.carrier import CarriedAPI
 

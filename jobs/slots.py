@@ -1,0 +1,79 @@
+"""At most two calls of ours to one shop at a time, whichever process makes them: cheap hosts count.
+
+A slot is an advisory lock of a PostgreSQL session, held while the call lasts, with no transaction open. A process that dies
+takes its session with it, and so its slots. Whoever waits holds no connection meanwhile.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.db import engine
+from app.domain.errors import Transient
+from app.log import get_logger
+
+PATIENCE = 5.0  # seconds; most calls are over in one, and a row that has to wait longer comes again by itself
+_FIRST_LOOK, _LOOK = 0.02, 0.2  # seconds between two looks, doubled up to the second
+_AGAIN = timedelta(seconds=10)
+_SPACE = 4_205_200  # of two-part lock keys, the second part being the shop; one more for each slot
+# The branches of a CASE are tried in order, and no further than the first that is true.
+_TAKE = text(
+    "SELECT CASE WHEN pg_try_advisory_lock(:first, :shop) THEN :first"
+    " WHEN pg_try_advisory_lock(:second, :shop) THEN :second END"
+)
+_GIVE_BACK = text("SELECT pg_advisory_unlock(:slot, :shop)")
+log = get_logger()
+
+
+@contextmanager
+def slot(shop_id: int) -> Iterator[None]:
+    """Hold one of a shop's two slots for the length of a call.
+
+    Raises:
+        Transient: both were in use all the time that we waited; nothing was sent.
+    """
+    connection, taken = _wait(shop_id)
+    try:
+        yield
+    finally:
+        _give_back(connection, shop_id, taken)
+
+
+def _wait(shop_id: int) -> tuple[Connection, int]:
+    deadline, pause = time.monotonic() + PATIENCE, _FIRST_LOOK
+    while True:
+        if held := _try(shop_id):
+            return held
+        if time.monotonic() + pause > deadline:
+            raise Transient("The shop is busy with two calls of ours.", _AGAIN)
+        time.sleep(pause)
+        pause = min(pause * 2, _LOOK)
+
+
+def _try(shop_id: int) -> tuple[Connection, int] | None:
+    connection = engine().connect().execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        taken = connection.scalar(_TAKE, {"first": _SPACE, "second": _SPACE + 1, "shop": shop_id})
+    except BaseException:
+        connection.invalidate()  # whatever it may hold goes with its session
+        connection.close()
+        raise
+    if taken is None:
+        connection.close()
+        return None
+    return connection, int(taken)
+
+
+def _give_back(connection: Connection, shop_id: int, taken: int) -> None:
+    """Give a slot back. A session that broke has none to give back, and the call's own answer counts all the same."""
+    try:
+        connection.scalar(_GIVE_BACK, {"slot": taken, "shop": shop_id})
+    except SQLAlchemyError as exc:
+        log.warning("slots.session_broke", shop_id=shop_id, error_class=type(exc).__name__)
+        connection.invalidate()
+    finally:
+        connection.close()
