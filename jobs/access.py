@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from itertools import takewhile
+from math import inf
 from typing import TypeVar
 
 from sqlalchemy.orm import Session
@@ -123,11 +125,17 @@ def renew(shop_id: int, held: Held, renewal: Renewal) -> None:
     log.info("tokens.renewed", shop_id=shop_id, is_kept=is_kept)
 
 
-def keep_alive() -> int:
-    """Renew the tokens of shops that were quiet for a week, and try again where a renewal failed; return how many."""
+def keep_alive(until: float = inf) -> int:
+    """Renew the tokens of shops that were quiet for a week, and try again where a renewal failed; return how many.
+
+    Args:
+        until: by `time.monotonic`; the others are due still.
+    """
     with sessions().begin() as session:
         shop_ids = tokens.idle(session)
-    for shop_id in shop_ids:
+    tried = 0
+    for shop_id in takewhile(lambda _: time.monotonic() < until, shop_ids):
+        tried += 1
         with sessions().begin() as session:
             held = tokens.lease(session, shop_id, refused=_any_token(tokens.read(session, shop_id)))
         if held is None or held.renewal is None:
@@ -136,7 +144,7 @@ def keep_alive() -> int:
             renew(shop_id, held, held.renewal)
         except AdapterError as exc:
             log.warning("tokens.not_renewed", shop_id=shop_id, error_class=type(exc).__name__)
-    return len(shop_ids)
+    return tried
 
 
 def _ask_twice(held: Held, renewal: Renewal) -> Tokens:

@@ -117,8 +117,10 @@ def look_after_hooks(shop_id: int) -> None:
         shop = session.scalars(select(Shop).where(Shop.id == shop_id)).one()
         address = shops.webhook_url(shop, settings().public_url)
         known = connections.of(session, shop_id)
-    if known is None or known.hooked_at is None:
-        hooks.remove_all(access, address)  # of a connection that ended: they sign with a secret that went with it
+    if known is not None and known.hooks_are_stale:
+        hooks.remove_all(access, address)
+        with sessions().begin() as session:
+            connections.cleared(session, shop_id)
     missing, mended = hooks.look_after(access, address)
     log.info("hooks.looked_after", shop_id=shop_id, missing=missing, mended=mended)
     if not missing:

@@ -6,7 +6,7 @@ from app.db import sessions
 from app.domain.errors import AdapterError
 from app.log import get_logger
 from app.models import Shop
-from app.services import shops
+from app.services import connections, shops
 from integrations.woocommerce import hooks
 from jobs.access import parting_access
 
@@ -26,7 +26,10 @@ def disconnect(shop_id: int, *, actor: str) -> tuple[int | None, str | None]:
         shop = shops.disconnect(session, session.get_one(Shop, shop_id), actor=actor, now=clock.now(session))
         address = shops.webhook_url(shop, settings().public_url)
     try:
-        return hooks.remove_all(access, address), None
+        removed = hooks.remove_all(access, address)
     except AdapterError as exc:
         log.warning("hooks.not_removed", shop_id=shop_id, error_class=type(exc).__name__)
         return None, str(exc)
+    with sessions().begin() as session:
+        connections.cleared(session, shop_id)
+    return removed, None

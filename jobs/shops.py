@@ -15,8 +15,8 @@ def drain() -> None:
     until = time.monotonic() + draining.BUDGET
     connecting.drain(until)
     consent.drain(until)
-    facts.learn()
-    access.keep_alive()
+    facts.learn(until)
+    access.keep_alive(until)
     while tags.write_back() and time.monotonic() < until:
         pass
     doubts.drain(until)

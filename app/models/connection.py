@@ -65,6 +65,8 @@ class Connection(ShopRow, Claimable, Base):
     senders: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
     looked_at: Mapped[datetime | None]
     hooked_at: Mapped[datetime | None]  # when all webhooks were in order last
+    # Those in the shop are of a connection that ended: they sign with a secret that went with it.
+    hooks_are_stale: Mapped[bool] = mapped_column(server_default=text("false"))
     pinged_at: Mapped[datetime | None]  # when the shop last tried our address, as it does with each new webhook
     problem: Mapped[str | None]
     problem_at: Mapped[datetime | None]

@@ -60,7 +60,13 @@ def hooked(session: Session, shop_id: int, *, now: datetime) -> None:
 
 def unhook(session: Session, shop_id: int) -> None:
     """Note that nothing comes from the shop any more: the next connection makes its webhooks anew."""
-    session.execute(update(Connection).where(Connection.shop_id == shop_id).values(pinged_at=None, hooked_at=None))
+    values = {"pinged_at": None, "hooked_at": None, "hooks_are_stale": True}
+    session.execute(update(Connection).where(Connection.shop_id == shop_id).values(values))
+
+
+def cleared(session: Session, shop_id: int) -> None:
+    """Note that no webhook of a connection that ended is left in the shop."""
+    session.execute(update(Connection).where(Connection.shop_id == shop_id).values(hooks_are_stale=False))
 
 
 def complain(session: Session, shop_id: int, problem: str, *, now: datetime) -> None:

@@ -42,6 +42,17 @@ def current(session: Session, shop_id: int, key: str) -> FlowState:
     return FlowState(settings=row[0], flow=read_flow(row[1]), people=people, texts=row[2])
 
 
+def locked(session: Session, shop_id: int, key: str) -> FlowState:
+    """Return a shop's flow as it stands, and keep other editors out until the transaction ends.
+
+    Raises:
+        Refused: the shop has no flow of this name.
+    """
+    mine = (FlowSettings.shop_id == shop_id, FlowSettings.flow == key)
+    session.scalars(select(FlowSettings).where(*mine).with_for_update(), execution_options={"populate_existing": True}).all()
+    return current(session, shop_id, key)
+
+
 def all_current(session: Session, shop_id: int) -> list[FlowState]:
     """Return all flows of a shop, in the order we list them."""
     rows = session.execute(

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from babel import Locale
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import catalogues
@@ -12,7 +11,7 @@ from app.domain.errors import CartwheelError, Refused
 from app.domain.mailing import MailContent
 from app.flows.messages import from_json, to_json
 from app.flows.vocabulary import Flow
-from app.models import FlowSettings, Shop
+from app.models import Shop
 from app.services import brand, edit_flow, samples
 from app.services.edit_flow import FlowState
 from app.services.render import fill
@@ -116,10 +115,7 @@ def try_out(texts: Texts, full: MailContent, flow: Flow) -> None:
 
 
 def _locked(session: Session, shop_id: int, flow: str, seen: int | None) -> FlowState:
-    # The settings row is the lock: of two editors the second sees what the first wrote.
-    mine = (FlowSettings.shop_id == shop_id, FlowSettings.flow == flow)
-    session.scalars(select(FlowSettings).where(*mine).with_for_update(), execution_options={"populate_existing": True}).all()
-    state = edit_flow.current(session, shop_id, flow)
+    state = edit_flow.locked(session, shop_id, flow)
     if seen not in {None, state.settings.version}:
         raise ChangedMeanwhile(f"Somebody saved version {state.settings.version} meanwhile.")
     return state

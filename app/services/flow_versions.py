@@ -11,7 +11,7 @@ from app.domain.errors import Refused
 from app.flows import read_flow
 from app.flows.differences import Change, differences
 from app.flows.vocabulary import Condition
-from app.models import Enrollment, EnrollmentState, FlowSettings, FlowVersion
+from app.models import Enrollment, EnrollmentState, FlowVersion
 from app.services import edit_flow
 from app.services.edit_flow import FlowState
 
@@ -88,10 +88,7 @@ def restore(session: Session, shop_id: int, key: str, version: int, *, actor: st
         flow = read_flow(row.tree)
     except Refused as exc:
         raise Refused(f"Version {version} cannot be restored, because flows have changed since: {exc}") from exc
-    # The settings row is the lock: what is compared with is the version that no other editor is about to replace.
-    mine = (FlowSettings.shop_id == shop_id, FlowSettings.flow == key)
-    session.scalars(select(FlowSettings).where(*mine).with_for_update(), execution_options={"populate_existing": True}).all()
-    state = edit_flow.current(session, shop_id, key)
+    state = edit_flow.locked(session, shop_id, key)
     return edit_flow.new_version(session, shop_id, state, flow, texts=row.texts, actor=actor, now=now)
 
 

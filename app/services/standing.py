@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.flows.engine import Exit, Outside, why_hold, why_leave, why_outside
+from app.flows.news import may_enter_again
 from app.flows.outlook import Coming, coming
 from app.flows.snapshot import Snapshot
 from app.flows.vocabulary import Flow
@@ -162,10 +163,9 @@ def _why_outside(
     """Ask the engine, and before it what keeps a second run from beginning (app/services/candidates.py)."""
     if any(run.state == EnrollmentState.ACTIVE for run in runs):
         return Outside("in_it")
-    if flow.subject == "customer" and runs:
-        newest = max(run.entered_at for run in runs)
-        if flow.again_after is None or newest > now - flow.again_after:
-            return Outside("was_in_it")
+    last_at = max((run.entered_at for run in runs), default=None)
+    if flow.subject == "customer" and not may_enter_again(flow, last_at, now=now):
+        return Outside("was_in_it")
     if any(run.subject_key == subject.key and run.episode == subject.episode for run in runs):
         return Outside("was_in_it")
     return why_outside(flow, snapshot, now=now)

@@ -14,10 +14,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app import clock
 from app.cli import cli
+from app.demo.woocommerce_hooks import Hook
 from app.models import Shop
 from app.services import edit_flow
 from app.web.directory import directory
 from integrations.woocommerce import rest
+from jobs.connecting import look_after_hooks
 from tests import builders
 from tests.woo_cast import WAIT, Town, town
 
@@ -137,6 +139,20 @@ def test_webhooks_that_were_left_in_the_shop_are_made_anew_when_it_comes_back(pl
     assert place.fakes.sender.wait_until_idle(WAIT)
     builders.work_off()
     assert rows(place, "SELECT count(*) FROM orders") == [(1,)]
+
+
+def test_a_webhook_that_somebody_paused_outlives_looks_at_a_shop_that_never_had_all_in_order(
+    place: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only webhooks of a connection that ended are made anew, not those that somebody switched off."""
+    paused, status = next(iter(place.shop.hooks)), Hook.status.fget
+    monkeypatch.setattr(Hook, "status", property(lambda hook: "paused" if hook.id == paused else status(hook)))
+    with place.house.begin() as session:
+        session.execute(text("UPDATE connections SET hooked_at = NULL"))
+    before = set(place.shop.hooks)
+    look_after_hooks(1)
+
+    assert set(place.shop.hooks) == before
 
 
 def test_a_shop_whose_keys_were_revoked_is_disconnected_too(place: Town) -> None:

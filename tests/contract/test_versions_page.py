@@ -1,5 +1,6 @@
 """The merchant's page of a flow's versions: listed, compared, brought back; and what a colleague changed meanwhile."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -111,3 +112,27 @@ def test_the_second_of_two_editors_sees_what_the_first_changed_and_keeps_what_wa
     assert "15 %, 48 h" in answer.text
     assert 'name="reminder.after" inputmode="numeric" autocomplete="off" value="2"' in answer.text
     assert version(house, cast.tea) == 3
+
+
+def test_of_two_that_save_a_flow_at_the_same_instant_one_is_told(house, cast):
+    from app.web import create_app
+
+    app = create_app()
+    app.config["WTF_CSRF_ENABLED"] = False
+    ways_in, statuses, together = [link(house, cast.tea) for _ in range(2)], [], threading.Barrier(2)
+
+    def save(number: int) -> None:
+        mine = app.test_client()
+        mine.post(ways_in[number])
+        together.wait(20)
+        typed = {**FORM, "reminder.after": str(number + 2), "version": "1"}
+        statuses.append(mine.post("/admin/flows/abandoned_cart", data=typed).status_code)
+
+    people = [threading.Thread(target=save, args=(number,)) for number in range(2)]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join(30)
+
+    assert sorted(statuses) == [303, 409]
+    assert version(house, cast.tea) == 2

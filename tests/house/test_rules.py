@@ -32,7 +32,6 @@ NO_REASONS = {"waiting", "due", "finished", "entered"}  # what a decision is mad
 SAFE = {
     "templates/admin/ui.html": "{{ ICONS[name]|safe }}",
     "templates/admin/webhooks.html": '{{ ui.ICONS["replay"]|safe }}',
-    "templates/admin/_flow_row.html": "'<span class=\"tiny muted\">Nothing sent yet</span>'|safe }}",
 }
 LOCKS = ("requirements.lock", "requirements-embedded.lock", "requirements-dev.lock")
 # Folders and files named in prose that a checkout does not hold: made at run time, or placed by hand.

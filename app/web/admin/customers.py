@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import abort, g, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 
 from app.domain.errors import Refused
 from app.flows import FLOWS
@@ -77,11 +78,15 @@ def stop_run(customer_id: int, run_id: int) -> ResponseReturnValue:
 
 
 def _say(stopped: stopping.Stopped) -> str:
-    title = FLOWS[stopped.run.flow].title if stopped.run.flow in FLOWS else stopped.run.flow
+    title = words.titles().get(stopped.run.flow, stopped.run.flow)
+    said = _("%(flow)s is stopped for this person. Nothing more of it is sent.", flow=title)
     if stopped.leaving:
-        mail = words.step(stopped.leaving)
-        return f"{title} is stopped for this person. “{mail}” was being handed over already and may still arrive."
-    return f"{title} is stopped for this person. Nothing more of it is sent."
+        said = _(
+            "%(flow)s is stopped for this person. “%(mail)s” was being handed over already and may still arrive.",
+            flow=title,
+            mail=words.step(stopped.leaving),
+        )
+    return str(said)
 
 
 def _asked_kind() -> timeline.Kind | None:

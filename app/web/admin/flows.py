@@ -83,8 +83,9 @@ def flow(key: str) -> ResponseReturnValue:
 @guarded(Guard.MERCHANT)
 def save_flow(key: str) -> ResponseReturnValue:
     """Make the typed waits and coupons the flow's next version, or show what is wrong with them."""
+    _known(key)
     with opened() as session:
-        state = _current(session, key)
+        state = edit_flow.locked(session, shop_id(), key)  # of two who save at once, the second is told
         fields = forms.typed(state.flow, request.form)
         new = forms.changed(state.flow, fields)
         is_stale = request.form.get("version", type=int) != state.settings.version
@@ -114,9 +115,13 @@ def activation(key: str) -> ResponseReturnValue:
     return done("flows", say=say) if is_from_list else done("flow", say=say, key=key)
 
 
-def _current(session: Session, key: str) -> FlowState:
+def _known(key: str) -> None:
     if key not in FLOWS:
         abort(404)
+
+
+def _current(session: Session, key: str) -> FlowState:
+    _known(key)
     return edit_flow.current(session, shop_id(), key)
 
 
