@@ -77,10 +77,16 @@ def test_no_setting_is_documented_that_does_not_exist():
     assert documented - known == set()
 
 
+OPEN_DOORS = {
+    "admin.signed_out", "admin.show_link", "admin.use_link", "admin.seen",
+    "support.signed_out", "support.show_link", "support.use_link",
+}  # fmt: skip
+
+
 def test_every_route_declares_who_may_come_in(monkeypatch, tmp_path):
     from app import config
     from app.web import create_app
-    from app.web.guards import unguarded_routes
+    from app.web.guards import Guard, unguarded_routes
 
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:9/0")
@@ -90,6 +96,12 @@ def test_every_route_declares_who_may_come_in(monkeypatch, tmp_path):
     config.settings.cache_clear()
 
     assert unguarded_routes(app) == []
+    guards = {name: view.guard for name, view in app.view_functions.items() if name != "static"}
+    without_role = [n for n, g in guards.items() if g is Guard.STAFF and not hasattr(app.view_functions[n], "role")]
+    assert without_role == []  # the guard alone keeps nobody out: `staff_only` does
+    closed = {"admin": Guard.MERCHANT, "support": Guard.STAFF}
+    other = {n for n, g in guards.items() if g is not closed.get(n.partition(".")[0], g)}
+    assert other == OPEN_DOORS  # each is a decision: what it shows and does without an identity
     assert {"webhooks.shopify", "public.stop", "admin.flows", "mailbox.raw_file"} <= set(app.view_functions)
 
 

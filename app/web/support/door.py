@@ -51,6 +51,7 @@ def staff_only(role: Role) -> Callable[[Callable[..., Any]], Callable[..., Respo
             g.staff = found
             return view(*args, **kwargs)  # type: ignore[no-any-return]
 
+        inner.role = role  # type: ignore[attr-defined]
         return inner
 
     return declare
