@@ -8,24 +8,8 @@ from app import clock
 from app.models import DailyStat, Experiment
 from app.services import comparison
 from jobs import housekeeping, scheduler
-from tests.admin_cast import Cast, link, seed
+from tests.admin_cast import link
 from tests.contract.test_comparison import buy, enter
-
-
-@pytest.fixture
-def cast(house) -> Cast:
-    return seed(house)
-
-
-@pytest.fixture
-def client(house, cast):
-    from app.web import create_app
-
-    app = create_app()
-    app.config["WTF_CSRF_ENABLED"] = False
-    client = app.test_client()
-    client.post(link(house, cast.tea))
-    return client
 
 
 def count(house, cast, **sums: object) -> None:

@@ -14,27 +14,10 @@ import integrations.names
 from app.models import Shop
 from app.services import mail_rules, retention
 from app.web.admin import settings_facts
-from tests.admin_cast import Cast, link, seed
+from tests.admin_cast import link
 from tests.contract.test_settings_page import GOOD, HTMX, MEASURING, SENDER, kept
 
 HEADERS = pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
-
-
-@pytest.fixture
-def cast(house) -> Cast:
-    return seed(house)
-
-
-@pytest.fixture
-def client(house, cast):
-    """Somebody of Tea & Tin."""
-    from app.web import create_app
-
-    app = create_app()
-    app.config["WTF_CSRF_ENABLED"] = False
-    client = app.test_client()
-    client.post(link(house, cast.tea))
-    return client
 
 
 def seen(page: str, key: str) -> str:

@@ -8,29 +8,12 @@ import pytest
 from app.flows import FLOWS
 from app.flows.edits import with_coupon, with_wait
 from app.services import edit_flow
-from tests.admin_cast import Cast, link, seed
+from tests.admin_cast import link
 
 CART = FLOWS["abandoned_cart"]
 PAGE = "/admin/flows/abandoned_cart/versions"
 FORM = {"reminder.after": "2", "reminder.unit": "hours", "coupon.after": "24", "coupon.unit": "hours",
         "coupon.percent": "10", "coupon.valid_hours": "48"}  # fmt: skip
-
-
-@pytest.fixture
-def cast(house) -> Cast:
-    return seed(house)
-
-
-@pytest.fixture
-def client(house, cast):
-    """Somebody of Tea & Tin."""
-    from app.web import create_app
-
-    app = create_app()
-    app.config["WTF_CSRF_ENABLED"] = False
-    client = app.test_client()
-    client.post(link(house, cast.tea))
-    return client
 
 
 def change(house, shop_id: int, flow, now) -> None:
