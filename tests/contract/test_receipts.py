@@ -56,7 +56,7 @@ def town(house, monkeypatch):
     builders.skip_clock(house, timedelta(hours=1, minutes=1))
     jobs.runner.drain()
     with house() as session:
-        rows = session.execute(text("SELECT id, recipient FROM deliveries ORDER BY id")).all()
+        rows = session.execute(text("SELECT id, recipient FROM deliveries ORDER BY enrollment_id")).all()
     mails = [accepted(shop_id, i, to) for i, to in rows]
     return SimpleNamespace(house=house, shop_id=shop_id, mails=mails, web=create_app().test_client())
 
