@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-import structlog
 from sqlalchemy import text
 
 import jobs.housekeeping
@@ -62,15 +61,6 @@ def shop(house, monkeypatch):
         shop_id = builders.tea_and_tin(session)
         now = clock.now(session)
     return house, shop_id, now
-
-
-@pytest.fixture
-def logged(monkeypatch):
-    """Every line that is logged; the loggers hold the stream of the run's beginning, so no capture of pytest's sees them."""
-    lines = []
-    for level in ("debug", "info", "warning", "error", "critical", "msg"):
-        monkeypatch.setattr(structlog.PrintLogger, level, lambda self, message: lines.append(message))
-    return lines
 
 
 def checkout(now, token=TOKEN, email=ALICE["email"], **more):
