@@ -13,6 +13,9 @@ class NotAdmitted(CartwheelError):
     """The token is none of this host's, or has ended: the page must bring a fresh one."""
 
 
+Parameters = list[tuple[str, str]]  # of an address, in order
+
+
 @dataclass(frozen=True, slots=True)
 class Framing:
     """Who may show a page in a frame, and from where it may load scripts and fetch, beside ourselves: origins."""
@@ -30,6 +33,10 @@ def _nowhere(_domain: str, _token: str) -> int:
     raise NotAdmitted("This host brings no tokens.")
 
 
+def _no_page(_domain: str, _kept: Parameters) -> ResponseReturnValue:
+    raise NotAdmitted("This host brings no tokens.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """One back office.
@@ -43,7 +50,9 @@ class Host:
             platform did not let us.
         framing: who may frame the pages of a shop.
         marks: what every address on the pages of a shop carries, so that a page loaded anew knows where it is.
-        bounce: answers a page that came without a good token, by having it come again with one; None: it cannot.
+        named: returns the shop that an address says it is of, by which nobody is let in; None: of none that could be one.
+        bounce: has a page that came without a good token come again with one, with these parameters.
+        unknown: what is the matter when even a fresh token is not believed, and what to do, in two sentences or more.
         has_menu: whether the host draws our navigation in its own menu, from `<s-app-nav>`.
         head: a template that stands first in `<head>`.
         context: what that template needs.
@@ -56,7 +65,9 @@ class Host:
     enter: Callable[[str, str], int] = _nowhere
     framing: Callable[[str], Framing] = lambda _domain: Framing()
     marks: Callable[[str], dict[str, str]] = lambda _domain: {}
-    bounce: Callable[[], ResponseReturnValue | None] = lambda: None
+    named: Callable[[], str | None] = lambda: None
+    bounce: Callable[[str, Parameters], ResponseReturnValue] = _no_page
+    unknown: str = ""
     has_menu: bool = False
     head: str = ""
     context: Callable[[], dict[str, str]] = dict

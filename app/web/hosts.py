@@ -3,14 +3,23 @@
 To add one: an entry in `HOSTS`. A request that brings a bearer is never let in by a cookie, so it needs no CSRF token.
 """
 
+import re
+
 from flask import g, make_response, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect, generate_csrf
 
+from app import clock
+from app.db import sessions
+from app.log import get_logger
 from app.web import errors
 from app.web.host import STANDALONE, Host, NotAdmitted, retry
 from app.web.install.shopify_host import SHOPIFY
 from app.web.install.wordpress_host import WORDPRESS
+
+_BOUNCED = "bounced"  # in the address that a page comes back to: when it was sent for a fresh token, real time in seconds
+_MOMENT = re.compile(r"[0-9]{10}")
+_A_MINUTE = 60  # seconds; one who reloads the page later is sent for a token again
 
 HOSTS: tuple[Host, ...] = (SHOPIFY, WORDPRESS)
 
@@ -63,7 +72,7 @@ def admit() -> ResponseReturnValue | None:
         return None if any(_enters(each, token) for each in HOSTS) else _stale()
     if host is None or _enters(host, request.args.get(host.parameter, "")):
         return None if host else _stale()
-    return host.bounce() or _stale()
+    return _fetch_again(host)
 
 
 def _enters(host: Host, token: str) -> bool:
@@ -72,9 +81,26 @@ def _enters(host: Host, token: str) -> bool:
         # Before the shop is looked up, because an error has a page in the frame too.
         g.host, g.framing, g.marks = host, host.framing(domain), host.marks(domain)
         g.shop_id, g.actor = host.enter(domain, token), "merchant"
-    except NotAdmitted:
+    except NotAdmitted as exc:
+        g.refusal = str(exc)
         return False
     return True
+
+
+def _fetch_again(host: Host) -> ResponseReturnValue:
+    """Have the page come again with a fresh token; if it just did, it would do so for ever, and its reader is told."""
+    domain = host.named()
+    if domain is None:
+        return _stale()
+    with sessions().begin() as session:
+        now = int(clock.real(session).timestamp())
+    bounced = request.args.get(_BOUNCED, "")
+    if _MOMENT.fullmatch(bounced) and 0 <= now - int(bounced) <= _A_MINUTE:
+        get_logger().warning("host.token_refused", host=host.name, reason=g.get("refusal"))
+        g.framing = host.framing(domain)
+        return errors.page(403, title="Cartwheel could not be opened here", advice=host.unknown)
+    kept = [(name, value) for name, value in request.args.items(multi=True) if name not in {host.parameter, _BOUNCED}]
+    return host.bounce(domain, [*kept, (_BOUNCED, str(now))])
 
 
 def _stale() -> ResponseReturnValue:

@@ -9,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
+from werkzeug.test import TestResponse
 
 from app.config import settings
 from app.demo.fakes import Fakes
@@ -93,6 +94,41 @@ def test_the_bounce_page_holds_app_bridge_and_may_be_framed_by_that_shop_alone(c
     assert answer.status_code == 200
     assert re.findall(r"<script src=\"([^\"]+)\"", answer.text) == ["https://cdn.shopify.com/shopifycloud/app-bridge.js"]
     assert FRAME in csp(answer)
+
+
+def comes_back(answer: TestResponse) -> str:
+    """Return the address that the bounce page leads to, as App Bridge finds it."""
+    return parse_qs(urlsplit(answer.headers["Location"]).query)["shopify-reload"][0]
+
+
+@pytest.mark.parametrize("spoiled", [{"aud": "x"}, {"secret": "guess"}, {"exp": int(time.time()) - 3600}])
+def test_a_fresh_token_that_is_not_believed_ends_in_a_page_and_not_in_a_circle(house, client, spoiled):
+    token = session_token(**spoiled)
+    again = comes_back(first_load(client, token))
+    answer = client.get(f"{again}&id_token={token}")
+
+    assert answer.status_code == 403
+    assert "client secret" in answer.text
+    assert FRAME in csp(answer)
+    assert shop_row(house) is None
+
+
+def test_a_page_that_was_bounced_and_is_reloaded_later_is_bounced_again(house, client):
+    bounced = int(time.time()) - 120
+    stale = {"embedded": "1", "shop": TEA_AND_TIN, "id_token": session_token(exp=bounced), "bounced": bounced}
+    answer = client.get("/admin/flows", query_string=stale)
+
+    assert answer.status_code == 302
+    assert comes_back(answer).count("bounced=") == 1
+    assert f"bounced={bounced}" not in comes_back(answer)
+
+
+def test_a_bounced_page_with_a_good_token_opens_and_its_links_know_nothing_of_it(house, client):
+    again = comes_back(first_load(client))
+    answer = client.get(f"{again}&id_token={session_token()}")
+
+    assert answer.status_code == 200
+    assert "bounced=" not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import io
 import time
 import zipfile
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
@@ -158,6 +159,20 @@ def test_a_page_that_is_loaded_anew_is_sent_for_a_token_and_shows_nothing(client
     assert (renewing.status_code, csp(renewing).endswith(FRAME)) == (200, True)
     assert "page=2" in renewing.text
     assert "Lamp Loft" not in renewing.text
+
+
+@pytest.mark.parametrize("unknown", ["secret", "connection"])
+def test_a_fresh_token_that_is_not_believed_ends_in_a_page_and_not_in_a_circle(client, connection, unknown):
+    theirs = passport(connection, "another") if unknown == "secret" else passport("A" * 22)
+    query = {"embedded": "wordpress", "back_office": ORIGIN, "wordpress_token": theirs}
+    bounced = client.get("/admin/flows", query_string=query)
+    again = parse_qs(urlsplit(bounced.headers["Location"]).query)["again"][0]
+    answer = client.get(f"{again}&wordpress_token={theirs}")
+
+    assert answer.status_code == 403
+    assert "Connect it again" in answer.text
+    assert "Lamp Loft" not in answer.text
+    assert csp(answer).endswith(FRAME)
 
 
 @pytest.mark.parametrize(

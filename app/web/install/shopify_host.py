@@ -15,7 +15,7 @@ from app.db import sessions
 from app.domain.ports import Tokens
 from app.queues import QueueName, ring_soon
 from app.services import install, shops
-from app.web.host import Framing, Host, NotAdmitted
+from app.web.host import Framing, Host, NotAdmitted, Parameters
 from integrations.shopify import auth
 from integrations.shopify.scopes import missing_scopes
 
@@ -91,13 +91,17 @@ def bridge() -> dict[str, str]:
     return {"app_bridge_key": settings().shopify_client_id, "app_bridge_url": settings().shopify_app_bridge_url}
 
 
-def bounce() -> ResponseReturnValue | None:
-    """Send a page by way of the one that fetches a fresh token; None when its address does not say of which shop it is."""
-    kept = [(name, value) for name, value in request.args.items(multi=True) if name not in {TOKEN, RELOAD}]
-    if not auth.is_shop_domain(request.args.get("shop", "")):
-        return None
-    again = f"{request.path}?{urlencode(kept)}"
+def named() -> str | None:
+    """Return the shop that the address says it is of."""
+    domain = request.args.get("shop", "")
+    return domain if auth.is_shop_domain(domain) else None
+
+
+def bounce(_domain: str, kept: Parameters) -> ResponseReturnValue:
+    """Send a page by way of the one on which App Bridge fetches a fresh token."""
+    kept = [(name, value) for name, value in kept if name != RELOAD]
     known = [(name, value) for name, value in kept if name in _KNOWN]
+    again = f"{request.path}?{urlencode(kept)}"
     return redirect(f"{url_for('shopify.bounce_page')}?{urlencode([*known, (RELOAD, again)])}")
 
 
@@ -109,7 +113,12 @@ SHOPIFY = Host(
     enter=enter,
     framing=framing,
     marks=marks,
+    named=named,
     bounce=bounce,
+    unknown=(
+        "Shopify says who you are, and Cartwheel cannot read it. Ask the person who runs Cartwheel to compare the client ID "
+        "and the client secret in its settings with those of the app in Shopify, and to check the clock of its server."
+    ),
     has_menu=True,
     head="install/_app_bridge.html",
     context=bridge,

@@ -14,7 +14,7 @@ from app import clock
 from app.config import settings
 from app.db import sessions
 from app.web.directory import directory
-from app.web.host import Framing, Host, NotAdmitted
+from app.web.host import Framing, Host, NotAdmitted, Parameters
 from integrations.woocommerce.admin_tokens import AdminClaims, BadAdminToken, is_origin, read_admin_token
 
 TOKEN = "wordpress_token"  # noqa: S105  (the word)
@@ -55,12 +55,14 @@ def marks(origin: str) -> dict[str, str]:
     return {"embedded": "wordpress", BACK_OFFICE: origin}
 
 
-def bounce() -> ResponseReturnValue | None:
-    """Send a page by way of the one that fetches a fresh token; None when its address does not say in whose frame it is."""
+def named() -> str | None:
+    """Return the origin of the back office that the address says it is in."""
     origin = request.args.get(BACK_OFFICE, "")
-    kept = [(name, value) for name, value in request.args.items(multi=True) if name != TOKEN]
-    if not is_allowed(origin):
-        return None
+    return origin if is_allowed(origin) else None
+
+
+def bounce(origin: str, kept: Parameters) -> ResponseReturnValue:
+    """Send a page by way of the one that asks the plugin for a fresh token."""
     return redirect(url_for("companion.renew", back_office=origin, again=f"{request.path}?{urlencode(kept)}"))
 
 
@@ -82,7 +84,12 @@ WORDPRESS = Host(
     enter=enter,
     framing=framing,
     marks=marks,
+    named=named,
     bounce=bounce,
+    unknown=(
+        "Your shop says who you are, and Cartwheel does not know this shop, or not any more. Connect it again: open "
+        "Cartwheel settings in WordPress. If it says Connected there, the clocks of the two servers may differ."
+    ),
     head="install/_wordpress.html",
     context=lambda: {BACK_OFFICE: g.marks[BACK_OFFICE]},
 )
