@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from app import clock
+from app.catalogues import noted
 from app.config import settings
 from app.db import sessions
 from app.domain.errors import AdapterError, Ambiguous, NotAllowed, Transient
@@ -25,11 +26,11 @@ from jobs.access import shop_access
 TRIES = 4  # of one part of an attempt: somebody is looking at the page
 _AGAIN = timedelta(seconds=3)
 _LATER = timedelta(minutes=20)
-_WRONG_KEYS = (
+_WRONG_KEYS = noted(
     "The shop refuses these keys: they are not its own, or they were revoked. Approve again while you are signed in to this "
     "very shop, or make a new key there with the permission Read/Write."
 )
-_BROKEN = "Something broke on our side, and nothing was changed. Try again in a minute."
+_BROKEN = noted("Something broke on our side, and nothing was changed. Try again in a minute.")
 Values = dict[str, Any]
 log = get_logger()
 

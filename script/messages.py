@@ -2,19 +2,30 @@
 
 import io
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import extract_from_dir, extract_from_file
 from babel.messages.pofile import read_po, write_po
 
 KEYWORDS = {"say": None, "say_many": (1, 2), "noted": None, "gettext": None, "_": None, "ngettext": (1, 2)}
 CATALOGUES = {
     Path("templates/email/locale"): ["app/services"],
     Path("templates/public/locale"): ["app/web/public", "templates/public"],
-    Path("templates/locale"): ["app/web/admin", "templates/admin"],
+    Path("templates/locale"): [
+        "app/web/admin",
+        "app/web/install",
+        "app/web/errors.py",
+        "app/web/hosts.py",
+        "jobs/connecting.py",
+        "templates/admin",
+        "templates/install",
+        "templates/woocommerce",
+    ],
 }
 METHODS = [("**.py", "python"), ("**.html", "jinja2")]
+OPTIONS = {"**.html": {"silent": "false"}}
 
 
 def main() -> int:
@@ -35,14 +46,8 @@ def main() -> int:
 
 
 def found_in(sources: list[str]) -> list[str | tuple[str, str]]:
-    """Return all words that are marked in the files under some folders, in alphabetical order."""
-    options = {"**.html": {"silent": "false"}}
-    found = (
-        message
-        for source in sources
-        for _, _, message, _, _ in extract_from_dir(source, METHODS, options_map=options, keywords=KEYWORDS)
-    )
-    return sorted(set(found), key=str)
+    """Return all words that are marked in some files, or in those under some folders, in alphabetical order."""
+    return sorted({words for source in sources for words in _marked(source)}, key=str)
 
 
 def updated(before: str, words: list[str | tuple[str, str]], locale: str) -> tuple[str, int]:
@@ -57,6 +62,15 @@ def updated(before: str, words: list[str | tuple[str, str]], locale: str) -> tup
     body = io.BytesIO()
     write_po(body, new, width=120, omit_header=True)
     return header + "\n\n" + body.getvalue().decode().strip() + "\n", done
+
+
+def _marked(source: str) -> Iterator[str | tuple[str, str]]:
+    if Path(source).is_dir():
+        for _, _, words, _, _ in extract_from_dir(source, METHODS, options_map=OPTIONS, keywords=KEYWORDS):
+            yield words
+    else:
+        for _, words, _, _ in extract_from_file("python", source, keywords=KEYWORDS):
+            yield words
 
 
 if __name__ == "__main__":

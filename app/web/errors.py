@@ -5,20 +5,27 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from app.catalogues import noted
 from app.domain.errors import AdapterError, Ambiguous, Refused, Transient
 from app.log import fault
 
 _WORDS = {
-    400: ("This request could not be read", "Go back, reload the page and try again."),
-    401: ("You are not signed in", "Open Cartwheel from your shop's back office, or use your sign-in link."),
-    403: ("You may not do this", "Ask the person who manages this shop for the right."),
-    404: ("There is nothing here", "The address is wrong, or what it showed is gone. Go back and choose again."),
-    405: ("This address works in another way", "Go back and use the button on the page."),
-    413: ("That is too large", "Send less at once."),
-    422: ("That could not be saved", "Read the words beside the field and try again."),
-    429: ("Too many tries", "Wait a minute, then try again."),
-    500: ("Something broke on our side", "Nothing was lost. Try again; if it stays, tell support the time shown below."),
-    503: ("We are not ready", "The database does not answer. Try again in a minute."),
+    400: (noted("This request could not be read"), noted("Go back, reload the page and try again.")),
+    401: (noted("You are not signed in"), noted("Open Cartwheel from your shop's back office, or use your sign-in link.")),
+    403: (noted("You may not do this"), noted("Ask the person who manages this shop for the right.")),
+    404: (
+        noted("There is nothing here"),
+        noted("The address is wrong, or what it showed is gone. Go back and choose again."),
+    ),
+    405: (noted("This address works in another way"), noted("Go back and use the button on the page.")),
+    413: (noted("That is too large"), noted("Send less at once.")),
+    422: (noted("That could not be saved"), noted("Read the words beside the field and try again.")),
+    429: (noted("Too many tries"), noted("Wait a minute, then try again.")),
+    500: (
+        noted("Something broke on our side"),
+        noted("Nothing was lost. Try again; if it stays, tell support the time shown below."),
+    ),
+    503: (noted("We are not ready"), noted("The database does not answer. Try again in a minute.")),
 }
 
 
@@ -36,7 +43,7 @@ def page(status: int, *, title: str | None = None, advice: str | None = None) ->
     if request.path.startswith(("/webhooks/", "/u/")) and request.method == "POST":
         return "", status
     words = _WORDS.get(status, _WORDS[500 if status >= 500 else 400])
-    return render_template("public/error.html", title=title or words[0], advice=advice or words[1], status=status), status
+    return render_template("admin/error.html", title=title or words[0], advice=advice or words[1], status=status), status
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
@@ -46,7 +53,7 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
 
 
 def _stale_form(_error: CSRFError) -> ResponseReturnValue:
-    return page(400, title="This page is too old", advice="Reload it and try again; nothing was changed.")
+    return page(400, title=noted("This page is too old"), advice=noted("Reload it and try again; nothing was changed."))
 
 
 def _refused(error: Refused) -> ResponseReturnValue:
@@ -56,8 +63,8 @@ def _refused(error: Refused) -> ResponseReturnValue:
 def _not_let_in(error: AdapterError) -> ResponseReturnValue:
     """Say what a platform said when a page needed it; its errors are written for people, without secrets."""
     if isinstance(error, Transient | Ambiguous):
-        return page(503, title="Your shop's platform does not answer", advice="Reload the page in a minute.")
-    return page(403, title="Your shop does not let Cartwheel in", advice=str(error))
+        return page(503, title=noted("Your shop's platform does not answer"), advice=noted("Reload the page in a minute."))
+    return page(403, title=noted("Your shop does not let Cartwheel in"), advice=str(error))
 
 
 def _broken(error: Exception) -> ResponseReturnValue:

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect, generate_csrf
 
 from app import clock
+from app.catalogues import noted
 from app.db import sessions
 from app.log import get_logger
 from app.web import errors
@@ -98,7 +99,7 @@ def _fetch_again(host: Host) -> ResponseReturnValue:
     if _MOMENT.fullmatch(bounced) and 0 <= now - int(bounced) <= _A_MINUTE:
         get_logger().warning("host.token_refused", host=host.name, reason=g.get("refusal"))
         g.framing = host.framing(domain)
-        return errors.page(403, title="Cartwheel could not be opened here", advice=host.unknown)
+        return errors.page(403, title=noted("Cartwheel could not be opened here"), advice=host.unknown)
     kept = [(name, value) for name, value in request.args.items(multi=True) if name not in {host.parameter, _BOUNCED}]
     return host.bounce(domain, [*kept, (_BOUNCED, str(now))])
 

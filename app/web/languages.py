@@ -1,7 +1,7 @@
 """The language of the merchant's pages: English, or the one that was chosen for this session.
 
 The words are marked with `_()` in templates and code; their catalogues are templates/locale/*.po (`script/messages`).
-Another than English is shown only to who chose it: the connect pages and some sentences of refusal are English still.
+Some sentences of refusal that name something of the merchant's, and the staff's desk, are English still.
 """
 
 from typing import cast

@@ -62,6 +62,7 @@ def test_the_flows_page_and_the_menu_speak_the_chosen_language(client, language)
     ("/admin/coupons", ("Coupons", "Redeemed")),
     ("/admin/health", ("Health", "At this moment", "Connection")),
     ("/admin/signed-out", ("You are signed out",)),
+    ("/woocommerce/connect", ("Connect your WooCommerce shop", "Check the shop", "Consumer key")),
 ])  # fmt: skip
 def test_every_page_speaks_the_chosen_language(client, page, english, language):
     choose(client, language)
@@ -70,6 +71,16 @@ def test_every_page_speaks_the_chosen_language(client, page, english, language):
     assert answer.status_code == 200
     assert root(answer.text)["lang"] == language.replace("_", "-")
     assert [words for words in english if re.search(rf">\s*{words}\s*<", answer.text)] == []
+
+
+@pytest.mark.parametrize("language", [name for name in LANGUAGES if name != "en"])
+def test_an_error_speaks_the_chosen_language(client, language):
+    choose(client, language)
+    answer = client.get("/admin/mails/987654")
+
+    assert answer.status_code == 404
+    assert "There is nothing here" not in answer.text
+    assert root(answer.text)["lang"] == language.replace("_", "-")
 
 
 def test_a_mail_tells_its_story_in_arabic(client):

@@ -10,6 +10,7 @@ from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import clock
+from app.catalogues import noted
 from app.config import settings
 from app.db import sessions
 from app.domain.ports import Tokens
@@ -115,7 +116,7 @@ SHOPIFY = Host(
     marks=marks,
     named=named,
     bounce=bounce,
-    unknown=(
+    unknown=noted(
         "Shopify says who you are, and Cartwheel cannot read it. Ask the person who runs Cartwheel to compare the client ID "
         "and the client secret in its settings with those of the app in Shopify, and to check the clock of its server."
     ),

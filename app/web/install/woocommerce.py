@@ -9,6 +9,7 @@ import json
 from flask import Blueprint, Response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
+from app.catalogues import noted
 from app.config import settings
 from app.db import sessions
 from app.domain.errors import Refused
@@ -26,7 +27,7 @@ blueprint = Blueprint("woocommerce", __name__, url_prefix="/woocommerce")
 _ATTEMPT = "woocommerce_attempt"  # in the session's signed cookie
 _LONGEST_ADDRESS = 300  # characters
 _LONGEST_BODY = 16 * 1024  # bytes; keys come in 300
-_NOT_HERE = (
+_NOT_HERE = noted(
     "Somebody else began this connection, in another browser. It was stopped, and the keys were thrown away. Remove the "
     "key in your shop under WooCommerce, Settings, Advanced, REST API."
 )
@@ -49,7 +50,7 @@ def begin() -> ResponseReturnValue:
     try:
         url = shops.woocommerce_url(_with_scheme(typed), allow_loopback=settings().allow_loopback_shops)
         if keys is None and request.form.get("by") == "keys":
-            raise Refused("A consumer key begins with ck_, a consumer secret with cs_. Copy both whole.")
+            raise Refused(noted("A consumer key begins with ck_, a consumer secret with cs_. Copy both whole."))
         with sessions().begin() as database:
             _, token = connecting.begin(database, url, keys=keys, now=signin.real_now(database))
     except Refused as exc:

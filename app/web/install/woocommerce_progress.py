@@ -5,11 +5,14 @@ from datetime import datetime
 from enum import StrEnum
 from urllib.parse import urlencode
 
+from flask_babel import gettext as _
+from flask_babel import ngettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.models import Connection, Cursor, OAuthState, Phase, Webhook
 from app.services import connections
+from app.web.admin.show import number
 
 APP_NAME = "Cartwheel"
 SCOPE = "read_write"  # webhooks and coupons are made, orders read
@@ -86,10 +89,10 @@ def _lines(attempt: OAuthState) -> list[Line]:
     """Return what the attempt itself has to go through."""
     at = _ORDER.index(Phase(attempt.phase)) if attempt.phase != Phase.STOPPED else _reached(attempt)
     titles = [
-        ("The shop answers", "Over https, with WooCommerce and its REST API."),
-        ("You approve in your shop", "You sign in there; we never see your password."),
-        ("The keys work", "They are tried on this very shop before they are kept."),
-        ("Webhooks are made", "Each with a secret of its own."),
+        (_("The shop answers"), _("Over https, with WooCommerce and its REST API.")),
+        (_("You approve in your shop"), _("You sign in there; we never see your password.")),
+        (_("The keys work"), _("They are tried on this very shop before they are kept.")),
+        (_("Webhooks are made"), _("Each with a secret of its own.")),
     ]
     now = Mark.WRONG if attempt.phase == Phase.STOPPED else Mark.NOW
     marks = [Mark.DONE if n < at else now if n == at else Mark.LATER for n in range(len(titles))]
@@ -110,16 +113,16 @@ def _signs(session: Session, shop_id: int | None, known: Connection | None) -> l
     """Return what the shop has shown of itself by now."""
     is_heard = known is not None and (known.pinged_at is not None or _has_webhook(session, shop_id))
     if known is None:
-        companion = Line(title="The companion plugin is there", mark=Mark.LATER, hint="It tells of carts.")
+        companion = Line(title=_("The companion plugin is there"), mark=Mark.LATER, hint=_("It tells of carts."))
     elif known.companion:
-        companion = Line(title=f"The companion plugin {known.companion} is there", mark=Mark.DONE)
+        companion = Line(title=_("The companion plugin %(version)s is there", version=known.companion), mark=Mark.DONE)
     else:
-        hint = "Without it, WooCommerce tells us of orders and not of carts. Install it any time: it is found by itself."
-        companion = Line(title="The companion plugin is not there yet", mark=Mark.OPEN, hint=hint, brings_plugin=True)
+        hint = _("Without it, WooCommerce tells us of orders and not of carts. Install it any time: it is found by itself.")
+        companion = Line(title=_("The companion plugin is not there yet"), mark=Mark.OPEN, hint=hint, brings_plugin=True)
     heard = Line(
-        title="A test delivery has come through",
+        title=_("A test delivery has come through"),
         mark=Mark.DONE if is_heard else Mark.NOW if known else Mark.LATER,
-        hint="" if is_heard else "The shop sends it while the webhooks are made.",
+        hint="" if is_heard else _("The shop sends it while the webhooks are made."),
     )
     return [heard, companion, _import_line(session, shop_id)]
 
@@ -132,9 +135,13 @@ def _import_line(session: Session, shop_id: int | None) -> Line:
     """Say how far the first import of orders is; it goes on when this page is closed."""
     cursor = shop_id and session.scalar(select(Cursor).where(Cursor.shop_id == shop_id, Cursor.kind == "orders"))
     if not cursor:
-        return Line(title="The first import runs", mark=Mark.LATER, hint="Orders, customers and products.")
+        return Line(title=_("The first import runs"), mark=Mark.LATER, hint=_("Orders, customers and products."))
     if cursor.imported_at is not None:
-        read = {0: "No orders yet: there was nothing to import", 1: "1 order was read"}
-        return Line(title=read.get(cursor.done, f"{cursor.done:,} orders were read"), mark=Mark.DONE)
-    of = f" of {cursor.total:,}" if cursor.total is not None else ""
-    return Line(title=f"The first import runs: {cursor.done:,}{of} orders", mark=Mark.NOW, hint="It goes on by itself.")
+        read = ngettext("%(num)s order was read", "%(num)s orders were read", cursor.done)
+        return Line(title=read if cursor.done else _("No orders yet: there was nothing to import"), mark=Mark.DONE)
+    done, total = number(cursor.done), number(cursor.total or 0)
+    if cursor.total is None:
+        title = ngettext("The first import runs: %(num)s order", "The first import runs: %(num)s orders", cursor.done)
+    else:
+        title = _("The first import runs: %(done)s of %(total)s orders", done=done, total=total)
+    return Line(title=title, mark=Mark.NOW, hint=_("It goes on by itself."))

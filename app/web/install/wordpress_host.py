@@ -11,6 +11,7 @@ from flask import g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import clock
+from app.catalogues import noted
 from app.config import settings
 from app.db import sessions
 from app.web.directory import directory
@@ -86,7 +87,7 @@ WORDPRESS = Host(
     marks=marks,
     named=named,
     bounce=bounce,
-    unknown=(
+    unknown=noted(
         "Your shop says who you are, and Cartwheel does not know this shop, or not any more. Connect it again: open "
         "Cartwheel settings in WordPress. If it says Connected there, the clocks of the two servers may differ."
     ),
