@@ -192,7 +192,7 @@ def _checks(message: EmailMessage, html: str, look: "_Look") -> Iterator[Check]:
 
 
 class _Look(HTMLParser):
-    """Finds the links with their words, and counts the pictures without an alt attribute."""
+    """Finds the links with their words, which a picture in one has too, and counts the pictures without an alt attribute."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -204,10 +204,12 @@ class _Look(HTMLParser):
         """Note a link or a picture."""
         found = dict(attrs)
         if tag == "a" and (href := found.get("href")):
-            self.links.append((href, ""))
-            self._is_inside = True
+            self.links.append((href, found.get("aria-label") or ""))
+            self._is_inside = not found.get("aria-label")  # which is read out in place of what the link holds
         elif tag == "img" and "alt" not in found:
             self.without_alt += 1
+        elif tag == "img":
+            self.handle_data(found["alt"] or "")
 
     def handle_endtag(self, tag: str) -> None:
         """Note the end of a link's words."""

@@ -170,6 +170,15 @@ def test_the_frame_may_do_nothing_but_show_pictures_and_open_links(box):
     assert not re.search("script|allow-same-origin|allow-forms", policy)
 
 
+def test_a_link_around_a_picture_is_called_by_the_pictures_words(box):
+    picture = '<a href="https://x.example/p"><img src="https://x.example/a.png" alt="Green tea"></a>'
+    stars = '<a href="https://x.example/5" aria-label="5 of 5 stars">*****</a>'
+    box.write(replace(MAIL, html=f'{picture}{stars}<a href="https://x.example/n"><img alt=""></a>'))
+    links = re.findall(r"<bdi>([^<]*)</bdi></b><a", box.get("/mailbox/41"))
+
+    assert links == ["Green tea", "5 of 5 stars", "(no words)"]
+
+
 def test_html_without_a_head_opens_its_links_in_a_tab_too(box):
     box.write(replace(MAIL, html="<p>bare</p>"))
 
