@@ -1,12 +1,13 @@
 """The conditions a flow can name. Each is a constructor for the flow file and a test of a snapshot."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 from app.domain.errors import Refused
 from app.flows.snapshot import Snapshot
-from app.flows.vocabulary import DEEPEST, Branch, Condition, Flow, walk
+from app.flows.vocabulary import DEEPEST, TAG, Branch, Condition, Flow, walk
 
 
 def has_email() -> Condition:
@@ -78,6 +79,21 @@ def orders_in_a_year(count: int) -> Condition:
     return Condition("orders_in_a_year", count)
 
 
+def worth_at_least(minor: int) -> Condition:
+    """The cart, or the order, is worth at least so much, in minor units of the shop's currency."""
+    return Condition("worth_at_least", minor)
+
+
+def in_country(*codes: str) -> Condition:
+    """The person lives in one of these countries, as far as the shop told; two letters each (ISO 3166)."""
+    return Condition("in_country", " ".join(sorted(set(codes))))
+
+
+def has_tag(tag: str) -> Condition:
+    """The customer has this tag in the shop, as far as we were told; capital letters make no difference."""
+    return Condition("has_tag", tag)
+
+
 def no_longer_fits() -> Condition:
     """What the flow was entered for does not hold any more."""
     return Condition("no_longer_fits")
@@ -139,7 +155,8 @@ def check(flow: Flow) -> Flow:
         Refused: one does not; the message names it and lists those there are.
     """
     branches = [step.when for step in walk(flow.steps) if isinstance(step, Branch)]
-    for condition in (*flow.trigger.when, *flow.exits, *branches):
+    of_mails = [condition for send in flow.sends for condition in send.when]
+    for condition in (*flow.trigger.when, *flow.exits, *branches, *of_mails):
         _check(condition, flow, depth=1)
     if any(c.name in _ASK_THE_TRIGGER for top in flow.trigger.when for c in _with_inner(top)):
         raise Refused("trigger.when: a condition that looks at what the flow was entered for cannot be a part of it.")
@@ -157,9 +174,12 @@ def _check(condition: Condition, flow: Flow, *, depth: int) -> None:
     lowest = _NUMBERS.get(name)
     if lowest is not None and (not isinstance(condition.value, int) or condition.value < lowest):
         raise Refused(f"{name} needs a whole number, {lowest} or more.")
+    pattern, example = _TEXTS.get(name, ("", ""))
+    if pattern and not (isinstance(condition.value, str) and re.fullmatch(pattern, condition.value)):
+        raise Refused(f"{name} needs a value such as {example}.")
     if name == "clicked" and condition.value not in {send.key for send in flow.sends}:
         raise Refused(f"clicked: this flow has no mail named {condition.value}.")
-    if lowest is None and name != "clicked" and condition.value is not None:
+    if lowest is None and not pattern and name != "clicked" and condition.value is not None:
         raise Refused(f"{name} takes no value.")
     for inner in condition.of:
         _check(inner, flow, depth=depth + 1)
@@ -177,11 +197,19 @@ def _is_undone(_: Condition, s: Snapshot, __: Flow) -> bool:
     return bool(s.order and (s.order.is_cancelled or s.order.is_refunded))
 
 
+def _worth(s: Snapshot) -> int:
+    return s.checkout.worth_minor if s.checkout else s.order.worth_minor if s.order else 0
+
+
 def _will_fit(condition: Condition, s: Snapshot, flow: Flow) -> bool:
     if s.person is None:
         return fits(flow, s)
     then = s.person.at + timedelta(days=_number(condition))
     return fits(flow, replace(s, person=replace(s.person, at=then)))
+
+
+def _text(condition: Condition) -> str:
+    return condition.value if isinstance(condition.value, str) else ""
 
 
 def _number(condition: Condition) -> int:
@@ -191,7 +219,11 @@ def _number(condition: Condition) -> int:
 _JOINS = {"any_of", "all_of", "none_of"}
 _ASK_THE_TRIGGER = {"no_longer_fits", "will_fit_in_days"}
 # Conditions with a number, and the lowest that makes sense.
-_NUMBERS = {"spent_in_a_year": 1, "orders_in_a_year": 1, "will_fit_in_days": 1, "scored_at_most": 1}
+_NUMBERS = {
+    "spent_in_a_year": 1, "orders_in_a_year": 1, "will_fit_in_days": 1, "scored_at_most": 1, "worth_at_least": 1,
+}  # fmt: skip
+# Conditions with a text: how it looks, and an example of it.
+_TEXTS = {"in_country": (r"[A-Z]{2}( [A-Z]{2}){0,39}", "“AT DE”"), "has_tag": (TAG, "“vip”")}
 _TESTS: dict[str, Callable[[Condition, Snapshot, Flow], bool]] = {
     "has_email": lambda _, s, __: bool(s.recipient),
     "cart_is_not_empty": lambda _, s, __: bool(s.checkout and s.checkout.pieces > 0),
@@ -205,6 +237,9 @@ _TESTS: dict[str, Callable[[Condition, Snapshot, Flow], bool]] = {
     "money_went_back": lambda c, s, f: bool(s.order and s.order.refunded_minor > 0) or _is_undone(c, s, f),
     "spent_in_a_year": lambda c, s, _: bool(s.person and sum(p.minor for p in s.person.lately) >= _number(c)),
     "orders_in_a_year": lambda c, s, _: bool(s.person and len(s.person.lately) >= _number(c)),
+    "worth_at_least": lambda c, s, _: _worth(s) >= _number(c),
+    "in_country": lambda c, s, _: bool(s.person and s.person.country in _text(c).split()),
+    "has_tag": lambda c, s, _: bool(s.person and _text(c).casefold() in s.person.tags),
     "no_longer_fits": lambda _, s, f: not fits(f, s),
     "will_fit_in_days": _will_fit,
     "clicked": lambda c, s, _: c.value in s.clicked,

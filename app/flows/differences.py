@@ -10,6 +10,7 @@ from app.flows.vocabulary import Branch, Condition, Flow, Send, Wait, to_json, w
 
 What = Literal[
     "mail",
+    "only",
     "wait",
     "coupon",
     "latest",
@@ -64,7 +65,7 @@ def differences(
         *_values("again_after_days", before.trigger.again_after_days, after.trigger.again_after_days),
         *_sets("leaves", before.exits, after.exits, name),
         *_sets("asks", _asked(before), _asked(after), name),
-        *_mails(before, after),
+        *_mails(before, after, name),
         *([Change(what="rest", before="…", after="…")] if _rest(before) != _rest(after) else []),
         *_texts(texts_before, texts_after),
     ]
@@ -76,7 +77,7 @@ def name_of(condition: Condition) -> str:
     return f"{condition.name}{value}" + (f" ({', '.join(name_of(c) for c in condition.of)})" if condition.of else "")
 
 
-def _mails(before: Flow, after: Flow) -> Iterator[Change]:
+def _mails(before: Flow, after: Flow, name: Callable[[Condition], str]) -> Iterator[Change]:
     old, new = _by_mail(before), _by_mail(after)
     for key in dict.fromkeys((*old, *new)):
         if key is not None and (key not in old or key not in new):
@@ -85,6 +86,8 @@ def _mails(before: Flow, after: Flow) -> Iterator[Change]:
         was, now = old.get(key, {}), new.get(key, {})
         for what in ("wait", "coupon", "latest"):
             yield from _values(what, was.get(what), now.get(what), mail=key)
+        if key is not None:
+            yield from _sets("only", before.send(key).when, after.send(key).when, name, mail=key)
 
 
 def _by_mail(flow: Flow) -> dict[str | None, dict[What, str]]:
@@ -116,14 +119,19 @@ def _asked(flow: Flow) -> tuple[Condition, ...]:
 
 
 def _sets(
-    what: What, before: Sequence[Condition], after: Sequence[Condition], name: Callable[[Condition], str]
+    what: What,
+    before: Sequence[Condition],
+    after: Sequence[Condition],
+    name: Callable[[Condition], str],
+    *,
+    mail: str | None = None,
 ) -> Iterator[Change]:
     for condition in before:
         if condition not in after:
-            yield Change(what=what, before=name(condition))
+            yield Change(what=what, mail=mail, before=name(condition))
     for condition in after:
         if condition not in before:
-            yield Change(what=what, after=name(condition))
+            yield Change(what=what, mail=mail, after=name(condition))
 
 
 def _values(what: What, before: object, after: object, mail: str | None = None, language: str | None = None) -> list[Change]:

@@ -233,6 +233,8 @@ def why_skip(flow: Flow, step: Send, snapshot: Snapshot, *, due_at: datetime, no
         return reason
     if snapshot.is_unhappy and flow.class_of(step) == "marketing":
         return "unhappy"
+    if not all(holds(condition, snapshot, flow) for condition in step.when):
+        return "not_meant"
     if now - due_at > timedelta(hours=step.max_age_hours):
         return "stale"
     return None

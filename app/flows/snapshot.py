@@ -23,6 +23,7 @@ class CheckoutFacts:
     changed_at: datetime
     is_completed: bool
     is_deleted: bool
+    worth_minor: int = 0  # in the shop's currency; nothing where the cart has another one, which is not guessed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class OrderFacts:
     total_minor: int
     refunded_minor: int
     nth: int  # which order of this person it is, counted from 1
+    worth_minor: int = 0  # in the shop's currency, as of a cart
 
     @property
     def is_refunded(self) -> bool:
@@ -56,13 +58,15 @@ class Purchase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonFacts:
-    """The person that a run about an order or a customer is about."""
+    """The person that a run is about."""
 
     email: str | None
     at: datetime  # the moment that "the last twelve months" ends with
     subscribed_at: datetime | None  # None as long as they have not agreed to marketing mail
     orders: int  # ever: ours, or as the platform sums them, whichever is more
     purchases: tuple[Purchase, ...]  # of the last twelve months, the oldest first, 500 at the most
+    country: str | None = None  # ISO 3166, as the shop told it last
+    tags: frozenset[str] = frozenset()  # case folded, as platforms compare them
 
     @property
     def lately(self) -> tuple[Purchase, ...]:
@@ -134,12 +138,14 @@ class Snapshot:
         if checkout := self.checkout:
             seen |= {
                 "cart_pieces": checkout.pieces,
+                "cart_worth_minor": checkout.worth_minor,
                 "cart_changed_at": _text(checkout.changed_at),
                 "checkout_completed": checkout.is_completed,
             }
         if order := self.order:
             seen |= {
                 "order_nth": order.nth,
+                "order_worth_minor": order.worth_minor,
                 "order_placed_at": _text(order.placed_at),
                 "order_fulfilled_at": _text(order.fulfilled_at),
                 "order_delivered_at": _text(order.delivered_at),

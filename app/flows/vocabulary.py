@@ -13,6 +13,7 @@ from app.domain.errors import Refused
 DEEPEST = 4  # branches and repeats within each other, conditions too
 LONGEST_WAIT = timedelta(days=400)
 STEPS_MOST = 400  # with every round of a repeat counted
+TAG = r"[^\s,][^,\n]{0,38}[^\s,]"
 _STRICT = ConfigDict(extra="forbid", strict=False)
 
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -103,13 +104,15 @@ class Wait:
 class Send:
     """Mail the message of this name; later than `max_age_hours` after its time it is stale and skipped.
 
-    `message_class` is set where a mail is of another class than its flow.
+    `message_class` is set where a mail is of another class than its flow. `when` says whom it is meant for: to anybody else
+    of the flow it is not sent, and they go on.
     """
 
     key: Key
     coupon: Percent | None = None
     max_age_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 48
     message_class: MessageClass | None = None
+    when: Annotated[tuple[Condition, ...], Field(max_length=8)] = ()
     type: Literal["send"] = "send"
 
 
@@ -118,7 +121,7 @@ class Send:
 class Tag:
     """Give the customer a tag in the shop, or take it away."""
 
-    tag: Annotated[str, Field(pattern=r"^[^\s,][^,\n]{0,38}[^\s,]$")]
+    tag: Annotated[str, Field(pattern=f"^{TAG}$")]
     is_given: bool = True
     type: Literal["tag"] = "tag"
 

@@ -78,20 +78,20 @@ def histories(session: Session, shop: Shop, customers: Iterable[int], *, now: da
 
 
 def orders(
-    session: Session, shop_id: int, external_ids: Iterable[str], known: dict[int, History], ever: dict[int, int]
+    session: Session, shop: Shop, external_ids: Iterable[str], known: dict[int, History], ever: dict[int, int]
 ) -> dict[str, OrderFacts]:
     """Return the orders of these platform ids.
 
     Args:
         session: the caller's transaction.
-        shop_id: the shop.
+        shop: the shop.
         external_ids: the platform's ids.
         known: what their people bought.
         ever: how often their people bought, ours or as the platform sums it.
     """
     wanted = set(external_ids)
-    delivered = _delivered(session, shop_id, wanted)
-    rows = session.scalars(select(Order).where(Order.shop_id == shop_id, one_of(Order.external_id, wanted)))
+    delivered = _delivered(session, shop.id, wanted)
+    rows = session.scalars(select(Order).where(Order.shop_id == shop.id, one_of(Order.external_id, wanted)))
     found = {}
     for order in rows:
         person = order.customer_id or 0
@@ -105,6 +105,7 @@ def orders(
             total_minor=order.total_minor,
             refunded_minor=order.refunded_minor,
             nth=known.get(person, NOTHING).nth(order.placed_at or order.started_at, ever=ever.get(person, 1)),
+            worth_minor=order.total_minor if order.currency == shop.currency else 0,
         )
     return found
 

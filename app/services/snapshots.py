@@ -65,6 +65,7 @@ class _Person:
     email: str | None = None
     orders: int = 0  # as the platform sums them
     country: str | None = None
+    tags: frozenset[str] = frozenset()
     is_unhappy: bool = False
     consents: dict[str, tuple[ConsentState, datetime | None]] = field(default_factory=dict)
 
@@ -115,6 +116,8 @@ class _Loaded:
             subscribed_at=person.subscribed_at,
             orders=max(history.orders, person.orders),
             purchases=history.purchases,
+            country=person.country,
+            tags=person.tags,
         )
 
 
@@ -140,15 +143,15 @@ def _load(session: Session, shop: Shop, subjects: Sequence[Subject], now: dateti
     others = {s.customer_id for s in subjects if s.key != "checkout"}
     order_ids = {s.episode for s in subjects if s.key == "order"}
     people = _people(session, shop.id, carts | others)
-    known = histories.histories(session, shop, others, now=now) if others else {}
+    known = histories.histories(session, shop, carts | others, now=now)
     ever = {c: max(h.orders, people.get(c, _NOBODY).orders) for c, h in known.items()}
     return _Loaded(
-        checkouts=_checkouts(session, shop.id, tokens) if tokens else {},
+        checkouts=_checkouts(session, shop, tokens) if tokens else {},
         answered=_orders(session, shop.id, tokens) if tokens else {},
         newest_open=_newest_open(session, shop.id, carts | others),
         people=people,
         histories=known,
-        orders=histories.orders(session, shop.id, order_ids, known, ever) if order_ids else {},
+        orders=histories.orders(session, shop, order_ids, known, ever) if order_ids else {},
         entries=histories.entries(session, shop.id, others) if others else {},
         reactions=histories.reactions(session, shop.id, {s.run_id for s in subjects if s.run_id}),
         paces=pacing.load(session, shop, carts | others, now=now),
@@ -160,8 +163,9 @@ def _load(session: Session, shop: Shop, subjects: Sequence[Subject], now: dateti
 def _about(subject: Subject, loaded: _Loaded, shop_state: str) -> Snapshot:
     """Return the snapshot of a subject, as long as neither its suppression nor its flow's switch is known."""
     person = loaded.people.get(subject.customer_id, _NOBODY)
-    facts = None if subject.key == "checkout" else loaded.person(subject.customer_id)
     checkout = loaded.checkouts.get(subject.episode) if subject.key == "checkout" else None
+    # A cart's mail goes to the address typed there and to no other: without the cart the person is not known either.
+    facts = loaded.person(subject.customer_id) if checkout or subject.key != "checkout" else None
     order = loaded.orders.get(subject.episode) if subject.key == "order" else None
     reaction = loaded.reactions.get(subject.run_id or 0, NO_REACTION)
     opt_in = loaded.opt_ins.get(subject.episode) if subject.key == "opt_in" else None
@@ -221,12 +225,12 @@ def hash_key(shop: Shop) -> bytes:
     return crypto.hash_key(shop.id, shop.hash_key)
 
 
-def _checkouts(session: Session, shop_id: int, tokens: Iterable[str]) -> dict[str, CheckoutFacts]:
+def _checkouts(session: Session, shop: Shop, tokens: Iterable[str]) -> dict[str, CheckoutFacts]:
     rows = session.execute(
         select(
             Checkout.token, Checkout.email, Checkout.lines, Checkout.subtotal_minor, Checkout.started_at,
-            Checkout.changed_at, Checkout.completed_at, Checkout.deleted_at,
-        ).where(Checkout.shop_id == shop_id, one_of(Checkout.token, tokens))
+            Checkout.changed_at, Checkout.completed_at, Checkout.deleted_at, Checkout.currency,
+        ).where(Checkout.shop_id == shop.id, one_of(Checkout.token, tokens))
     )  # fmt: skip
     return {
         row.token: CheckoutFacts(
@@ -238,6 +242,7 @@ def _checkouts(session: Session, shop_id: int, tokens: Iterable[str]) -> dict[st
             changed_at=row.changed_at,
             is_completed=row.completed_at is not None,
             is_deleted=row.deleted_at is not None and row.deleted_at >= row.changed_at,
+            worth_minor=row.subtotal_minor if row.currency == shop.currency else 0,
         )
         for row in rows
     }
@@ -280,7 +285,7 @@ def _people(session: Session, shop_id: int, customers: Iterable[int]) -> dict[in
     held = session.execute(
         select(
             Customer.id, Customer.deleted_at, Customer.facts, Customer.email, Customer.orders_count, Customer.country,
-            Customer.unhappy_since,
+            Customer.unhappy_since, Customer.tags,
         ).where(Customer.shop_id == shop_id, one_of(Customer.id, customers))
     ).all()  # fmt: skip
     # A query of its own, for all kinds of identities: a join, or a question for addresses, lets PostgreSQL walk through all
@@ -301,6 +306,7 @@ def _people(session: Session, shop_id: int, customers: Iterable[int]) -> dict[in
             email=c.email,
             orders=c.orders_count or 0,
             country=c.country,
+            tags=frozenset(tag.casefold() for tag, (_, is_given) in c.tags.items() if is_given),
             is_unhappy=c.unhappy_since is not None,
             consents=consents.get(c.id, {}),
         )

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.cli import cli
 from app.domain.errors import Refused
 from app.flows import FLOWS
-from app.flows.conditions import any_of, has_email, is_first_order, orders_in_a_year, spent_in_a_year
+from app.flows.conditions import any_of, has_email, is_first_order, orders_in_a_year, spent_in_a_year, worth_at_least
 from app.flows.differences import Change, differences
 from app.flows.edits import with_coupon, with_wait
 from app.flows.vocabulary import Branch, On, Tag, to_json
@@ -66,6 +66,10 @@ def test_no_change_is_no_difference():
         (
             VIP, replace(VIP, trigger=replace(VIP.trigger, again_after_days=60)),
             [Change(what="again_after_days", before="30", after="60")],
+        ),
+        (
+            CART, replace(CART, steps=(*CART.steps[:-1], replace(CART.steps[-1], when=(worth_at_least(2000),)))),
+            [Change(what="only", mail="coupon", after="worth_at_least 2000")],
         ),
         (VIP, replace(VIP, steps=(Tag("loyal"), *VIP.steps[1:])), [Change(what="rest", before="…", after="…")]),
         (

@@ -17,9 +17,9 @@ from app.domain.events import ConsentState
 from app.domain.pace import Cap, Mailed, Pace, Quiet, Waiting
 from app.domain.sunset import Silence, SunsetRule
 from app.flows import FLOWS, engine, gates, news, read_flow
-from app.flows.conditions import never_bought
+from app.flows.conditions import never_bought, worth_at_least
 from app.flows.snapshot import AnswerFacts, CheckoutFacts, OptInFacts, OrderFacts, Snapshot
-from app.flows.vocabulary import Condition, On, to_json
+from app.flows.vocabulary import Condition, On, Send, to_json
 from app.models import ShopState
 from app.web.admin import words
 
@@ -314,7 +314,8 @@ def reasons_of_the_engine() -> set[str]:
         replace(cart, exits=(Condition(name, 1 if "score" in name else None),), trigger=On("order_paid", (never_bought(),)))
         for name in sorted(words.EXITS)
     ]
-    flows = (*FLOWS.values(), about_people, *every_exit)
+    for_some = replace(cart, steps=(Send("reminder", when=(worth_at_least(1),)),))
+    flows = (*FLOWS.values(), about_people, for_some, *every_exit)
     for snapshot, flow, hours in product((*standings(), *permissions(), *encounters(), *opt_ins()), flows, (0.5, 1, 300)):
         decision = engine.decide(flow, 0, snapshot, now=NOW + timedelta(hours=hours))
         found |= {decision.because, *(e.reason for e in decision.effects if hasattr(e, "reason"))}

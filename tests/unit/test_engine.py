@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pytest
 
@@ -10,7 +11,8 @@ from app.domain.events import ConsentState
 from app.domain.pace import Cap, Mailed, Pace, Quiet
 from app.flows import conditions as c
 from app.flows.engine import Exit, Finish, Schedule, SendEmail, SkipEmail, TagCustomer, decide, should_enter
-from app.flows.snapshot import AnswerFacts, OrderFacts, PersonFacts, Purchase, Snapshot
+from app.flows.news import Refusal, why_refused
+from app.flows.snapshot import AnswerFacts, CheckoutFacts, OrderFacts, PersonFacts, Purchase, Snapshot
 from app.flows.vocabulary import Branch, Flow, Leave, On, Repeat, Send, Tag, Wait
 
 T0 = datetime(2026, 11, 19, 12, 0, tzinfo=UTC)
@@ -95,6 +97,11 @@ ORDER = OrderFacts(
     refunded_minor=0, nth=1,
 )  # fmt: skip
 
+CART = CheckoutFacts(
+    token="t", email="alice@example.com", pieces=1, subtotal_minor=5000, started_at=T0, changed_at=T0, is_completed=False,
+    is_deleted=False,
+)  # fmt: skip
+
 
 @pytest.mark.parametrize(
     ("condition", "yes", "no"),
@@ -109,6 +116,11 @@ ORDER = OrderFacts(
         (c.clicked("hello"), {"clicked": frozenset({"hello"})}, {"clicked": frozenset({"early"})}),
         (c.answered(), {"answer": AnswerFacts(score=5, at=T0)}, {}),
         (c.scored_at_most(2), {"answer": AnswerFacts(score=2, at=T0)}, {"answer": AnswerFacts(score=3, at=T0)}),
+        (c.worth_at_least(5000), {"order": replace(ORDER, worth_minor=5000)}, {"order": replace(ORDER, worth_minor=4999)}),
+        (c.worth_at_least(1), {"checkout": replace(CART, worth_minor=1)}, {"checkout": CART}),
+        (c.in_country("DE", "AT"), {"person": replace(person(), country="AT")}, {"person": replace(person(), country="CH")}),
+        (c.none_of(c.in_country("DE")), {"person": person()}, {"person": replace(person(), country="DE")}),
+        (c.has_tag("VIP"), {"person": replace(person(), tags=frozenset({"vip"}))}, {}),
         (c.has_open_cart(), {"has_open_checkout": True}, {}),
         (c.none_of(c.answered(), c.has_open_cart()), {}, {"has_open_checkout": True}),
         (c.all_of(c.has_email(), c.has_open_cart()), {"has_open_checkout": True}, {}),
@@ -140,3 +152,18 @@ def test_who_enters(event, changes, enters):
     flow = replace(FLOW, trigger=On(event))
 
     assert should_enter(flow, replace(SNAPSHOT, **changes), now=T0) is enters
+
+
+def test_a_mail_for_some_is_left_out_for_the_others_who_go_on():
+    only = Send("gift", when=(c.has_tag("vip"), c.none_of(c.in_country("CH"))))
+    flow = replace(FLOW, steps=(only, Send("plain")), at_end=())
+    asked = {}
+    for tags, country in product(({"vip"}, set()), ("CH", "DE", None)):
+        known = replace(person(1, 10, 20), tags=frozenset(tags), country=country)
+        asked[bool(tags), country] = decide(flow, 0, replace(SNAPSHOT, person=known), now=T0).effects[0]
+
+    meant, not_meant = SendEmail("gift", T0, None), SkipEmail("gift", T0, "not_meant")
+    assert {who for who, effect in asked.items() if effect == meant} == {(True, "DE"), (True, None)}
+    assert {who for who, effect in asked.items() if effect == not_meant} == asked.keys() - {(True, "DE"), (True, None)}
+    refused = why_refused(flow, "gift", SNAPSHOT, has_address=True, wanted_at=T0, left=None, now=T0)
+    assert refused == Refusal("not_meant")

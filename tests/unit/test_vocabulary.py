@@ -45,7 +45,7 @@ WAITS = st.builds(
 )  # fmt: skip
 SENDS = st.builds(
     Send, NAMES, st.none() | st.builds(Percent, st.integers(1, 100), st.integers(1, 8760)), st.integers(1, 720),
-    st.sampled_from([None, "marketing", "transactional"]),
+    st.sampled_from([None, "marketing", "transactional"]), SOME,
 )  # fmt: skip
 LEAVES = st.one_of(WAITS, SENDS, st.builds(Tag, NAMES.filter(lambda n: len(n) > 2), st.booleans()), st.builds(Leave, NAMES))
 STEPS = st.recursive(
@@ -120,6 +120,12 @@ def flow_of(*steps, when=(), exits=()) -> Flow:
         (flow_of(MAIL, exits=(Condition("ordered", 3),)), "takes no value"),
         (flow_of(MAIL, exits=(c.spent_in_a_year(0),)), "1 or more"),
         (flow_of(MAIL, exits=(c.clicked("other"),)), "no mail named other"),
+        (flow_of(Send("mail", when=(c.clicked("other"),))), "no mail named other"),
+        (flow_of(MAIL, when=(c.worth_at_least(0),)), "1 or more"),
+        (flow_of(MAIL, when=(Condition("in_country", "de"),)), "such as “AT DE”"),
+        (flow_of(MAIL, when=(Condition("in_country", 3),)), "such as “AT DE”"),
+        (flow_of(MAIL, when=(Condition("has_tag", "a,b"),)), "such as “vip”"),
+        (flow_of(MAIL, when=(Condition("has_tag"),)), "such as “vip”"),
         (flow_of(MAIL, when=(c.no_longer_fits(),)), "cannot be a part of it"),
         (flow_of(Branch(c.any_of(c.any_of(c.any_of(c.any_of(c.ordered())))), (MAIL,))), "within each other"),
     ],

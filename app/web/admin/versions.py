@@ -20,6 +20,7 @@ PAGE = 30  # versions
 MOST_NUMBER = 2**31 - 1
 WHATS = {
     "mail": noted("Mail"),
+    "only": noted("Sent only when"),
     "wait": noted("Wait"),
     "coupon": noted("Coupon"),
     "latest": noted("Left out when later than"),

@@ -35,6 +35,7 @@ def saw_values(seen: Mapping[str, Any]) -> list[tuple[str, Markup]]:
     """Say what was looked at, as a decision keeps it or as it stands now."""
     pairs = [
         (_("Cart"), _pieces(seen)),
+        (_("Worth"), _worth(seen)),
         (_("Last change to it"), _time(seen.get("cart_changed_at"))),
         (_("Order"), _order(seen)),
         (_("Delivered"), _time(seen.get("order_delivered_at"))),
@@ -93,6 +94,11 @@ def _pieces(seen: Mapping[str, Any]) -> str | None:
         return str(_("empty"))
     said = str(ngettext("%(num)s thing", "%(num)s things", pieces))
     return str(_("%(things)s, bought", things=said)) if seen.get("checkout_completed") else said
+
+
+def _worth(seen: Mapping[str, Any]) -> str | None:
+    minor = seen.get("cart_worth_minor") or seen.get("order_worth_minor")
+    return show.money(int(minor), g.frame.shop.currency) if minor else None
 
 
 def _order(seen: Mapping[str, Any]) -> str | None:

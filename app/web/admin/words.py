@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from babel.lists import format_list
 from flask import g
 from flask_babel import gettext as _
 
@@ -12,7 +13,7 @@ from app.catalogues import noted
 from app.flows import FLOWS
 from app.flows.vocabulary import Condition, Flow, Send, Wait, text_key, walk
 from app.models import DeliveryState, WebhookState
-from app.web.admin.show import about, money
+from app.web.admin.show import about, locale, money
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ REASONS = {
     "no_birthday": noted("They have not told their birthday"),
     "not_watched": noted("They have not agreed to be followed through the shop"),
     "opt_in_ended": noted("They confirmed, or a week was over"),
+    "not_meant": noted("This mail was only for some people of the flow, and they are not among them"),
     "stale": noted("It was too late for this mail to make sense"),
     "waiting": noted("It was not time yet"),
     "due": noted("It was time, and nothing spoke against it"),
@@ -129,6 +131,21 @@ CONDITIONS = {
     "clicked": noted("they clicked in the mail “{}”"),
     "answered": noted("they answered"),
     "scored_at_most": noted("they gave {} stars or fewer"),
+    "worth_at_least": noted("worth {} or more"),
+    "in_country": noted("they live in {}"),
+    "has_tag": noted("with the tag “{}”"),
+}
+# What is said when a condition must not hold; one without a line here is said with "neither".
+NEGATIVES = {
+    "has_open_cart": noted("they are not in the middle of a checkout"),
+    "is_first_order": noted("it is a later order than the first"),
+    "never_bought": noted("they have bought before"),
+    "spent_in_a_year": noted("less than {} spent in twelve months"),
+    "orders_in_a_year": noted("fewer than {} orders in twelve months"),
+    "clicked": noted("they did not click in the mail “{}”"),
+    "worth_at_least": noted("worth less than {}"),
+    "in_country": noted("they do not live in {}"),
+    "has_tag": noted("without the tag “{}”"),
 }
 JOINS = {"any_of": noted(" or "), "all_of": noted(" and "), "none_of": noted(" nor ")}
 EXITS = {
@@ -294,14 +311,29 @@ def conditions(flow: Flow) -> list[str]:
 
 def condition(told: Condition) -> str:
     """Say a condition in words."""
+    if told.name == "none_of" and len(told.of) == 1 and told.of[0].name in NEGATIVES:
+        return _found(NEGATIVES, told.of[0].name).format(_value(told.of[0]))
     if told.of:
         words = _(JOINS[told.name]).join(condition(inner) for inner in told.of)
         return str(_("neither %(words)s", words=words)) if told.name == "none_of" else words
-    words = _found(CONDITIONS, told.name)
-    if told.name == "spent_in_a_year" and isinstance(told.value, int):
-        return words.format(money(told.value, g.frame.shop.currency))
-    value = step(told.value).lower() if isinstance(told.value, str) else told.value
-    return words.format(value)
+    return _found(CONDITIONS, told.name).format(_value(told))
+
+
+def _value(told: Condition) -> object:
+    """Say the value of a condition: an amount, countries, a mail by its name."""
+    match told:
+        case Condition("spent_in_a_year" | "worth_at_least", int(minor)):
+            return money(minor, g.frame.shop.currency)
+        case Condition("in_country", str(codes)):
+            return countries(codes)
+        case Condition("clicked", str(mail)):
+            return step(mail).lower()
+    return told.value
+
+
+def countries(codes: str) -> str:
+    """Name countries, each way of a list in the language of the pages."""
+    return format_list([locale().territories.get(code, code) for code in codes.split()], "or", locale=locale())
 
 
 def exits(flow: Flow) -> list[str]:
