@@ -168,7 +168,6 @@ def test_no_sequence_of_events_mails_twice_or_after_a_no_or_misses_a_mail(house,
     @seed(part)
     @settings(
         max_examples=SEQUENCES // PARTS,
-        deadline=None,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

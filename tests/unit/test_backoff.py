@@ -3,7 +3,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.backoff import MAIL_WAITS, WEBHOOK_WAITS, backoff
@@ -18,7 +18,6 @@ def dice(seed: int) -> Random:
 DICE = st.integers().map(dice)
 
 
-@settings(deadline=None)
 @given(attempt=st.integers(min_value=-3, max_value=20), waits=st.sampled_from(SERIES), rng=DICE)
 def test_a_wait_is_as_planned_and_at_most_a_fifth_more(attempt: int, waits: tuple[timedelta, ...], rng: Random) -> None:
     wait = backoff(attempt, waits, rng)
@@ -30,7 +29,6 @@ def test_a_wait_is_as_planned_and_at_most_a_fifth_more(attempt: int, waits: tupl
         assert wait is None
 
 
-@settings(deadline=None)
 @given(waits=st.sampled_from(SERIES), rng=DICE)
 def test_each_wait_is_longer_than_the_one_before(waits: tuple[timedelta, ...], rng: Random) -> None:
     made = [backoff(attempt, waits, rng) for attempt in range(1, len(waits) + 1)]
@@ -39,7 +37,6 @@ def test_each_wait_is_longer_than_the_one_before(waits: tuple[timedelta, ...], r
     assert None not in made
 
 
-@settings(deadline=None)
 @given(rng=DICE, asked=st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=1)))
 def test_the_far_side_is_never_asked_sooner_than_it_said(rng: Random, asked: timedelta) -> None:
     wait = backoff(1, MAIL_WAITS, rng, at_least=asked)

@@ -1,7 +1,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.errors import BadPayload
@@ -57,7 +57,6 @@ def test_a_currency_has_its_decimals(currency: str, expected: int) -> None:
     assert decimals(currency) == expected
 
 
-@settings(deadline=None)
 @given(minor=st.integers(min_value=-LARGEST, max_value=LARGEST), currency=st.sampled_from(CURRENCIES))
 def test_minor_units_survive_the_way_out_and_back(minor: int, currency: str) -> None:
     amount = to_decimal(minor, currency)
@@ -66,7 +65,6 @@ def test_minor_units_survive_the_way_out_and_back(minor: int, currency: str) -> 
     assert to_minor(f"{amount:f}", currency) == minor
 
 
-@settings(deadline=None)
 @given(amount=st.text() | st.floats() | st.decimals(), currency=st.sampled_from(CURRENCIES) | st.text(max_size=3))
 def test_anything_gives_an_amount_in_range_or_a_known_error(amount: str | float | Decimal, currency: str) -> None:
     try:
