@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -101,15 +101,22 @@ def worker_id(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def house(servers_of_worker: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """An empty house: settings, database and Redis ready, everything cached in the process forgotten."""
+    with empty_house(servers_of_worker, tmp_path, monkeypatch) as maker:
+        yield maker
+
+
+@contextmanager
+def empty_house(servers: tuple[str, str], folder: Path, patch: pytest.MonkeyPatch):
+    """Open an empty house and yield its session factory; for fixtures that outlive one test. Only one can be open."""
     from sqlalchemy import text
 
     from app import config, crypto, db, queues
     from app.models import Base
 
-    database_url, redis_url = servers_of_worker
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("REDIS_URL", redis_url)
-    monkeypatch.setenv("CARTWHEEL_DATA_DIR", str(tmp_path))
+    database_url, redis_url = servers
+    patch.setenv("DATABASE_URL", database_url)
+    patch.setenv("REDIS_URL", redis_url)
+    patch.setenv("CARTWHEEL_DATA_DIR", str(folder))
     caches = (config.settings, db.engine, db.sessions, queues.bell, crypto._fernet)
     for cache in caches:
         cache.cache_clear()

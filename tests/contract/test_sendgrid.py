@@ -1,6 +1,5 @@
 """SendGrid: every body is one that its own specification allows, and every answer is judged as it must be."""
 
-import gzip
 import json
 import logging
 import ssl
@@ -8,16 +7,10 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
-from jsonschema import FormatChecker
-from openapi_schema_validator import OAS31Validator
-from referencing import Registry, Resource
-from referencing.jsonschema import DRAFT202012
 
 from app.demo.sendgrid import ACCEPTING, Behaviour, FakeSendGrid
 from app.domain.errors import AdapterError, Ambiguous, NotAllowed, Permanent, Reach, Transient
@@ -26,9 +19,9 @@ from integrations.http import Answer
 from integrations.sendgrid import transport as sendgrid
 from integrations.sendgrid.body import body_of
 from integrations.sendgrid.transport import SendGridTransport
+from tests.specification import faults
 
 T0 = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-DATA = Path(__file__).parents[1] / "data" / "sendgrid" / "tsg_mail_v3.json.gz"
 MAIL = Mail(
     key="41",
     shop_key="7",
@@ -44,28 +37,6 @@ MAIL = Mail(
     unsubscribe_url="https://mail.example/u/" + "T" * 300,
     unsubscribe_to="u+0123@in.mail.example",
 )
-
-
-@cache
-def specification() -> OAS31Validator:
-    """Return what checks a body against SendGrid's own file, stricter where the file is known to be lax."""
-    spec = json.loads(gzip.decompress(DATA.read_bytes()))
-    body = spec["components"]["requestBodies"]["PostMailSend"]["content"]["application/json"]["schema"]
-    strings = {"type": "object", "additionalProperties": {"type": "string"}}
-    body["properties"]["custom_args"] = strings  # the file says string, its examples are objects
-    body["additionalProperties"] = False
-    person = body["properties"]["personalizations"]["items"]
-    person["additionalProperties"] = False
-    person["properties"]["to"]["minItems"] = 1
-    person["properties"]["custom_args"] = strings
-    registry = Registry().with_resource("urn:sg", Resource(contents=spec, specification=DRAFT202012))
-    where = "urn:sg#/components/requestBodies/PostMailSend/content/application~1json/schema"
-    return OAS31Validator({"$ref": where}, registry=registry, format_checker=FormatChecker())
-
-
-def faults(body: dict[str, Any]) -> list[str]:
-    """Return what SendGrid's specification says against a body."""
-    return [f"{'/'.join(map(str, e.absolute_path))}: {e.message}" for e in specification().iter_errors(body)]
 
 
 @pytest.fixture
