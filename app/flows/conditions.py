@@ -1,7 +1,7 @@
 """The conditions a flow can name. Each is a constructor for the flow file and a test of a snapshot."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -148,6 +148,11 @@ def fits(flow: Flow, snapshot: Snapshot) -> bool:
     return all(holds(c, snapshot, flow) for c in flow.trigger.when)
 
 
+def names(conditions: Iterable[Condition]) -> set[str]:
+    """Return the names of conditions, with those that they join."""
+    return {inner.name for top in conditions for inner in _with_inner(top)}
+
+
 def check(flow: Flow) -> Flow:
     """Return the flow when every condition it names exists and has what it needs.
 
@@ -158,7 +163,7 @@ def check(flow: Flow) -> Flow:
     of_mails = [condition for send in flow.sends for condition in send.when]
     for condition in (*flow.trigger.when, *flow.exits, *branches, *of_mails):
         _check(condition, flow, depth=1)
-    if any(c.name in _ASK_THE_TRIGGER for top in flow.trigger.when for c in _with_inner(top)):
+    if names(flow.trigger.when) & _ASK_THE_TRIGGER:
         raise Refused("trigger.when: a condition that looks at what the flow was entered for cannot be a part of it.")
     return flow
 

@@ -65,6 +65,12 @@ class CustomerIdentity(ShopRow, Base):
             postgresql_ops={"value": "text_pattern_ops"},
             postgresql_where=text("kind = 'email'"),
         ),
+        Index(
+            "ix_customer_identities_subscribed",
+            "shop_id",
+            "consent_at",
+            postgresql_where=text("kind = 'email' AND consent_state = 'subscribed'"),
+        ),
     )
 
     kind: Mapped[str]  # "id" or "email"

@@ -1,8 +1,7 @@
 """Load what decisions look at, for many people at once: a fixed number of queries, whatever the number of people (D9)."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import and_, func, select, union_all
@@ -10,13 +9,10 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from app import crypto
-from app.domain.events import ConsentState
 from app.flows.snapshot import CheckoutFacts, OptInFacts, OrderFacts, PersonFacts, Snapshot
 from app.models import (
     Arm,
     Checkout,
-    Customer,
-    CustomerIdentity,
     Enrollment,
     FlowSettings,
     OptIn,
@@ -26,7 +22,8 @@ from app.models import (
     Suppression,
 )
 from app.models.bulk import one_of
-from app.services import histories, pacing, permissions
+from app.services import held, histories, pacing, permissions
+from app.services.held import NOBODY, Person
 from app.services.histories import NO_REACTION, NOTHING, Entry, History, Reaction
 
 
@@ -59,38 +56,6 @@ class Subject:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Person:
-    is_gone: bool = False
-    email: str | None = None
-    orders: int = 0  # as the platform sums them
-    country: str | None = None
-    tags: frozenset[str] = frozenset()
-    is_unhappy: bool = False
-    consents: dict[str, tuple[ConsentState, datetime | None]] = field(default_factory=dict)
-
-    def consent(self, email: str | None) -> ConsentState:
-        """An unsubscribe of any of the person's addresses counts for all: a merge keeps the stricter consent (D20)."""
-        if any(state is ConsentState.UNSUBSCRIBED for state, _ in self.consents.values()):
-            return ConsentState.UNSUBSCRIBED
-        return self.consents.get(email or "", (ConsentState.NONE, None))[0]
-
-    @property
-    def address(self) -> str | None:
-        """The newest address, but one that agreed to marketing mail goes before one that did not."""
-        agreed = [email for email, (state, _) in self.consents.items() if state is ConsentState.SUBSCRIBED]
-        return self.email if self.email in agreed or not agreed else min(agreed)
-
-    @property
-    def subscribed_at(self) -> datetime | None:
-        """When the person agreed to marketing mail, if that still holds."""
-        address = self.address
-        return self.consents[address][1] if address and self.consent(address) is ConsentState.SUBSCRIBED else None
-
-
-_NOBODY = _Person()
-
-
 @dataclass(slots=True)
 class _Loaded:
     """All that the snapshots of a batch are made of, by what it belongs to."""
@@ -98,7 +63,7 @@ class _Loaded:
     checkouts: dict[str, CheckoutFacts]
     answered: dict[str, datetime]
     newest_open: dict[int, tuple[datetime, str]]
-    people: dict[int, _Person]
+    people: dict[int, Person]
     histories: dict[int, History]
     orders: dict[str, OrderFacts]
     entries: dict[tuple[str, int], list[Entry]]
@@ -109,7 +74,7 @@ class _Loaded:
 
     def person(self, customer_id: int) -> PersonFacts:
         """Return what is known of a customer."""
-        person, history = self.people.get(customer_id, _NOBODY), self.histories.get(customer_id, NOTHING)
+        person, history = self.people.get(customer_id, NOBODY), self.histories.get(customer_id, NOTHING)
         return PersonFacts(
             email=person.address,
             at=self.now,
@@ -142,11 +107,11 @@ def _load(session: Session, shop: Shop, subjects: Sequence[Subject], now: dateti
     carts = {s.customer_id for s in subjects if s.key == "checkout"}
     others = {s.customer_id for s in subjects if s.key != "checkout"}
     order_ids = {s.episode for s in subjects if s.key == "order"}
-    people = _people(session, shop.id, carts | others)
+    people = held.people(session, shop.id, carts | others)
     known = histories.histories(session, shop, carts | others, now=now)
-    ever = {c: max(h.orders, people.get(c, _NOBODY).orders) for c, h in known.items()}
+    ever = {c: max(h.orders, people.get(c, NOBODY).orders) for c, h in known.items()}
     return _Loaded(
-        checkouts=_checkouts(session, shop, tokens) if tokens else {},
+        checkouts=held.checkouts(session, shop, tokens) if tokens else {},
         answered=_orders(session, shop.id, tokens) if tokens else {},
         newest_open=_newest_open(session, shop.id, carts | others),
         people=people,
@@ -162,7 +127,7 @@ def _load(session: Session, shop: Shop, subjects: Sequence[Subject], now: dateti
 
 def _about(subject: Subject, loaded: _Loaded, shop_state: str) -> Snapshot:
     """Return the snapshot of a subject, as long as neither its suppression nor its flow's switch is known."""
-    person = loaded.people.get(subject.customer_id, _NOBODY)
+    person = loaded.people.get(subject.customer_id, NOBODY)
     checkout = loaded.checkouts.get(subject.episode) if subject.key == "checkout" else None
     # A cart's mail goes to the address typed there and to no other: without the cart the person is not known either.
     facts = loaded.person(subject.customer_id) if checkout or subject.key != "checkout" else None
@@ -225,29 +190,6 @@ def hash_key(shop: Shop) -> bytes:
     return crypto.hash_key(shop.id, shop.hash_key)
 
 
-def _checkouts(session: Session, shop: Shop, tokens: Iterable[str]) -> dict[str, CheckoutFacts]:
-    rows = session.execute(
-        select(
-            Checkout.token, Checkout.email, Checkout.lines, Checkout.subtotal_minor, Checkout.started_at,
-            Checkout.changed_at, Checkout.completed_at, Checkout.deleted_at, Checkout.currency,
-        ).where(Checkout.shop_id == shop.id, one_of(Checkout.token, tokens))
-    )  # fmt: skip
-    return {
-        row.token: CheckoutFacts(
-            token=row.token,
-            email=row.email,
-            pieces=sum(line["quantity"] for line in row.lines),
-            subtotal_minor=row.subtotal_minor,
-            started_at=row.started_at,
-            changed_at=row.changed_at,
-            is_completed=row.completed_at is not None,
-            is_deleted=row.deleted_at is not None and row.deleted_at >= row.changed_at,
-            worth_minor=row.subtotal_minor if row.currency == shop.currency else 0,
-        )
-        for row in rows
-    }
-
-
 def _orders(session: Session, shop_id: int, tokens: Iterable[str]) -> dict[str, datetime]:
     """Return when a purchase answered each checkout: same token, same cart, or the same person since it began (I6)."""
     mine = (Checkout.shop_id == shop_id, one_of(Checkout.token, tokens), PurchaseMark.shop_id == shop_id)
@@ -279,46 +221,6 @@ def _newest_open(session: Session, shop_id: int, customers: Iterable[int]) -> di
         .order_by(Checkout.customer_id, Checkout.started_at.desc(), Checkout.token.desc())
     )
     return {customer_id: (started_at, token) for customer_id, started_at, token in rows if customer_id}
-
-
-def _people(session: Session, shop_id: int, customers: Iterable[int]) -> dict[int, _Person]:
-    held = session.execute(
-        select(
-            Customer.id, Customer.deleted_at, Customer.facts, Customer.email, Customer.orders_count, Customer.country,
-            Customer.unhappy_since, Customer.tags,
-        ).where(Customer.shop_id == shop_id, one_of(Customer.id, customers))
-    ).all()  # fmt: skip
-    # A query of its own, for all kinds of identities: a join, or a question for addresses, lets PostgreSQL walk through all
-    # addresses of a shop while it has no statistics.
-    identities = session.execute(
-        select(
-            CustomerIdentity.customer_id, CustomerIdentity.kind, CustomerIdentity.value, CustomerIdentity.standing,
-            CustomerIdentity.consent_at,
-        ).where(CustomerIdentity.shop_id == shop_id, one_of(CustomerIdentity.customer_id, customers))
-    )  # fmt: skip
-    consents: dict[int, dict[str, tuple[ConsentState, datetime | None]]] = defaultdict(dict)
-    for customer_id, kind, value, state, at in identities:
-        if kind == "email":
-            consents[customer_id][value] = (ConsentState(state), at)
-    return {
-        c.id: _Person(
-            is_gone=_is_gone(c.deleted_at, c.facts),
-            email=c.email,
-            orders=c.orders_count or 0,
-            country=c.country,
-            tags=frozenset(tag.casefold() for tag, (_, is_given) in c.tags.items() if is_given),
-            is_unhappy=c.unhappy_since is not None,
-            consents=consents.get(c.id, {}),
-        )
-        for c in held
-    }
-
-
-def _is_gone(deleted_at: datetime | None, facts: dict[str, list[str]]) -> bool:
-    """A deleted account that was heard of again later is a person again."""
-    if deleted_at is None:
-        return False
-    return all(datetime.fromisoformat(told_at) <= deleted_at for told_at, _ in facts.values())
 
 
 def _suppressions(session: Session, shop: Shop, emails: set[str], now: datetime) -> dict[str, str]:
