@@ -1,9 +1,10 @@
 """What a change means for a run, for one that may begin, and for a mail on its way. Pure; the services write the rows."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.domain.pace import GIVE_WAY
 from app.flows.engine import (
     Decision,
     Exit,
@@ -99,3 +100,23 @@ def why_refused(
         return Refusal(reason)
     later = why_later(flow, flow.send(step), snapshot, now=now)
     return Refusal(later.reason, until=later.at) if later else None
+
+
+def one_at_a_time(
+    asked: Sequence[tuple[Hashable, bool, Refusal | None]], *, is_capped: bool, now: datetime
+) -> list[Refusal | None]:
+    """Let one marketing mail for each person through where mails are counted, the first; the others look again soon.
+
+    Args:
+        asked: who is mailed, whether it is marketing, and what the gates said; the weightiest first.
+        is_capped: whether the shop counts mails.
+        now: the moment.
+    """
+    taken: set[Hashable] = set()
+    answers: list[Refusal | None] = []
+    for person, is_marketing, refusal in asked:
+        is_counted = is_capped and is_marketing and refusal is None
+        answers.append(Refusal("gives_way", until=now + GIVE_WAY) if is_counted and person in taken else refusal)
+        if is_counted:
+            taken.add(person)
+    return answers

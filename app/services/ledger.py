@@ -9,9 +9,8 @@ from sqlalchemy import Select, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.domain.outcomes import Again, Failed, Outcome, Sent, Unknown
-from app.domain.pace import GIVE_WAY
 from app.flows.engine import HOLD
-from app.flows.news import Refusal, why_refused
+from app.flows.news import Refusal, one_at_a_time, why_refused
 from app.models import Coupon, CouponState, Delivery, DeliveryEvent, DeliveryState, Enrollment, EnrollmentState, Shop, claims
 from app.services import enrol, people, snapshots
 from app.services.snapshots import Subject
@@ -197,16 +196,11 @@ def _stuck() -> Select[int, int]:
 def _one_by_one(
     shop: Shop, deliveries: Sequence[Delivery], refusals: Sequence[Refusal | None], *, now: datetime
 ) -> Iterator[tuple[Delivery, Refusal | None]]:
-    """Let one marketing mail for each person through where mails are counted: the weightiest; the others look again soon."""
-    taken: set[int] = set()
-    for delivery, refusal in sorted(zip(deliveries, refusals, strict=True), key=lambda pair: (pair[0].priority, pair[0].id)):
-        is_counted = refusal is None and bool(shop.mail_caps) and delivery.message_class == "marketing"
-        if is_counted and delivery.customer_id in taken:
-            yield delivery, Refusal("gives_way", until=now + GIVE_WAY)
-            continue
-        if is_counted:
-            taken.add(delivery.customer_id)
-        yield delivery, refusal
+    """Yield the mails, the weightiest first, each with what stands against it beside the others."""
+    pairs = sorted(zip(deliveries, refusals, strict=True), key=lambda pair: (pair[0].priority, pair[0].id))
+    asked = [(d.customer_id, d.message_class == "marketing", refusal) for d, refusal in pairs]
+    answers = one_at_a_time(asked, is_capped=bool(shop.mail_caps), now=now)
+    yield from zip([delivery for delivery, _ in pairs], answers, strict=True)
 
 
 def _by_shop(deliveries: Sequence[Delivery]) -> dict[int, list[Delivery]]:
