@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app import clock
 from app.config import settings
 from app.db import sessions
 from app.domain.errors import BadPayload
@@ -14,6 +15,7 @@ from app.domain.replies import read_message
 from app.models import NO_SHOP, Reply, Webhook, WebhookState, claims
 from app.queues import QueueName
 from app.services import inbound, receipts
+from app.services.cleaning import html_as_text
 from app.services.inbound import Courtesy
 from integrations.sendgrid import inbound as sendgrid_inbound
 from integrations.sendgrid import receipts as sendgrid_receipts
@@ -58,7 +60,11 @@ def work(session: Session, webhooks: Sequence[Webhook], now: datetime) -> list[C
 
 
 def _mail(session: Session, webhook: Webhook, now: datetime) -> list[Courtesy]:
-    message, recipients = sendgrid_inbound.read(webhook.body or b"")
-    told = read_message(message, recipients, settings().inbound_domain)
-    answer = inbound.take_in(session, told, now=now) if told else None
+    try:
+        message, recipients = sendgrid_inbound.read(webhook.body or b"")
+        told = read_message(message, recipients, settings().inbound_domain, as_text=html_as_text)
+    except RecursionError as exc:  # a header of thousands of brackets, parts in parts: no person writes so
+        raise BadPayload("The message is nested too deep to be read.") from exc
+    at = now - (clock.real(session) - webhook.received_at)  # by the clock that `now` is of
+    answer = inbound.take_in(session, told, at=at, now=now) if told else None
     return [answer] if answer else []

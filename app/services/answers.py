@@ -8,8 +8,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.domain.errors import Refused
+from app.flows.messages import Stars
 from app.models import Answer, Customer, Delivery, Enrollment, Order, Shop
-from app.services import audit, content, people, react
+from app.services import audit, content, people, react, render
 
 SCORES = range(1, 6)
 LOW = 2  # so many stars or fewer
@@ -57,10 +58,26 @@ def find(session: Session, token: str) -> Question | None:
     return Question(row.Shop, row.Delivery, row.Order.number, row.locale, row.Answer) if row else None
 
 
-def record(session: Session, token: str, *, score: int, words: str, now: datetime) -> Question | None:
+def asks(session: Session, delivery: Delivery, *, now: datetime) -> bool:
+    """Say whether a mail showed stars: a number that somebody writes back to another mail is no score."""
+    drafts = content.gather(session, [delivery], "", now=now)
+    return bool(drafts) and any(isinstance(block, Stars) for block in render.texts_of(drafts[0].content).message.blocks)
+
+
+def record(
+    session: Session, token: str, *, score: int, words: str, now: datetime, at: datetime | None = None
+) -> Question | None:
     """Keep an answer; a second one to the same mail takes the place of the first. None when the link leads nowhere.
 
     Behind the subject lock: a marketing mail that was claimed before has gone, none is claimed after a low score.
+
+    Args:
+        session: the caller's transaction.
+        token: of the mail's link.
+        score: stars.
+        words: the person's own.
+        now: the time.
+        at: when it was said, if that was earlier: a written answer may lie in our inbox for a while.
 
     Raises:
         Refused: the score is not one of one to five.
@@ -72,7 +89,8 @@ def record(session: Session, token: str, *, score: int, words: str, now: datetim
         return None
     shop, delivery = found.shop, found.delivery
     people.lock(session, shop.id, [delivery.customer_id])
-    values = {"score": score, "is_low": score <= LOW, "words": words.strip()[:WORDS_LIMIT] or None, "answered_at": now}
+    values: dict[str, object] = {"score": score, "is_low": score <= LOW, "words": words.strip()[:WORDS_LIMIT] or None}
+    values["answered_at"] = at or now
     names = {"shop_id": shop.id, "delivery_id": delivery.id, "enrollment_id": delivery.enrollment_id}
     statement = insert(Answer).values(**names, customer_id=delivery.customer_id, **values)
     reopened = {"settled_at": None, "settled_by": None} if score <= LOW else {}

@@ -1,5 +1,6 @@
 """Makes what others wrote safe: for a header, for a link, for the HTML of a mail."""
 
+import html
 import re
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -17,6 +18,12 @@ _ALLOWED = nh3.Cleaner(
     url_relative="deny",
     link_rel=None,
 )
+_READ = nh3.Cleaner(  # what has a line of its own; what nobody sees goes with its words
+    tags={"p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "pre", "blockquote", "hr"},
+    clean_content_tags={"script", "style", "title"},
+    attributes={},
+)
+_LINES = {"<hr>": "\n_____\n", "<blockquote>": "\n>\n"}
 # Control characters, line and paragraph separators, what turns the direction of all that follows, halves of characters.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\ufeff\ud800-\udfff]")
 
@@ -42,3 +49,12 @@ def safe_url(url: str | None) -> str | None:
 def clean_html(rich: str) -> str:
     """Return what is left of the HTML when only the tags of `BLOCKS`, links and emphasis may stay."""
     return _ALLOWED.clean(rich).strip()
+
+
+def html_as_text(rich: str) -> str:
+    """Return the words of a mail's HTML, a line for each block; a rule becomes "_____", a quotation begins with ">"."""
+    lines = _TAG.sub(lambda tag: _LINES.get(tag[0], "\n"), " ".join(_READ.clean(rich).split()))
+    return "\n".join(" ".join(line.split()) for line in html.unescape(lines).split("\n"))
+
+
+_TAG = re.compile(r"<[^<>]*>")  # after cleaning no other "<" is left

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -12,8 +12,9 @@ from app.domain.events import Consent, ConsentState
 from app.domain.inbound import Purpose
 from app.domain.receipts import Receipt, ReceiptKind
 from app.domain.replies import Returned
+from app.domain.stars import Rating, read_rating
 from app.models import Delivery, Reply, Shop
-from app.services import consent, erase, receipts
+from app.services import answers, consent, content, erase, people, receipts
 
 ANSWER_EVERY = timedelta(days=1)  # our own answer goes once per mail and day
 SOURCE = "mail"
@@ -28,8 +29,15 @@ class Courtesy:
     shop: Shop
 
 
-def take_in(session: Session, told: Returned, *, now: datetime) -> Courtesy | None:
-    """Do what a returned mail asks for; return the answer of ours that it deserves, if any."""
+def take_in(session: Session, told: Returned, *, at: datetime, now: datetime) -> Courtesy | None:
+    """Do what a returned mail asks for; return the answer of ours that it deserves, if any.
+
+    Args:
+        session: the caller's transaction.
+        told: the mail.
+        at: when it came to our door.
+        now: the time.
+    """
     delivery = session.scalar(select(Delivery).where(Delivery.token == told.token.token))
     if delivery is None or delivery.recipient is None:
         return None
@@ -44,7 +52,7 @@ def take_in(session: Session, told: Returned, *, now: datetime) -> Courtesy | No
         consent.say(session, shop, delivery.customer_id, delivery.recipient, no, {"delivery_id": delivery.id}, now=now)
         return None
     if told.token.purpose is Purpose.REPLY:
-        return _answer(session, shop, delivery, told, now=now)
+        return _reply(session, shop, delivery, told, at=at, now=now)
     return None
 
 
@@ -63,15 +71,39 @@ def _report(delivery: Delivery, told: Returned, now: datetime) -> Receipt:
     )  # fmt: skip
 
 
-def _answer(session: Session, shop: Shop, delivery: Delivery, told: Returned, *, now: datetime) -> Courtesy | None:
+def _reply(
+    session: Session, shop: Shop, delivery: Delivery, told: Returned, *, at: datetime, now: datetime
+) -> Courtesy | None:
     mine = (Reply.shop_id == shop.id, Reply.delivery_id == delivery.id)
+    people.lock(session, shop.id, [delivery.customer_id])
     session.execute(select(Delivery.id).where(Delivery.shop_id == shop.id, Delivery.id == delivery.id).with_for_update())
     last = session.scalar(select(func.max(Reply.answered_at)).where(*mine))
     is_due = not told.is_automatic and (last is None or now - last >= ANSWER_EVERY)
     key = hashlib.sha256(f"{delivery.id}:{told.message_id or told.text}".encode()).digest()
     statement = insert(Reply).values(
         shop_id=shop.id, delivery_id=delivery.id, customer_id=delivery.customer_id, message_key=key, text=told.text,
-        is_automatic=told.is_automatic, received_at=now, answered_at=now if is_due else None,
+        is_automatic=told.is_automatic, received_at=at, answered_at=now if is_due else None,
     )  # fmt: skip
     reply_id = session.scalar(statement.on_conflict_do_nothing().returning(Reply.id))
-    return Courtesy(reply_id, delivery, shop) if reply_id is not None and is_due else None
+    if reply_id is None:
+        return None
+    rating = None if told.is_automatic else read_rating(told.text)
+    if rating and _is_answer(session, delivery, rating, at=at, now=now):
+        session.execute(update(Reply).where(Reply.shop_id == shop.id, Reply.id == reply_id).values(score=rating.stars))
+    return Courtesy(reply_id, delivery, shop) if is_due else None
+
+
+def _is_answer(session: Session, delivery: Delivery, rating: Rating, *, at: datetime, now: datetime) -> bool:
+    """Keep stars that were written back as the answer to the mail's question; say whether they are.
+
+    What was said last counts, on the page or by mail. Stars without words leave the words that were said before.
+    """
+    token = content.unsubscribe_token(delivery)
+    asked = answers.find(session, token)
+    if asked is None or not answers.asks(session, delivery, now=now):
+        return False
+    before = asked.answer
+    if before and before.answered_at > at:
+        return False
+    words = rating.words or (before.words if before else None) or ""
+    return answers.record(session, token, score=rating.stars, words=words, now=now, at=at) is not None

@@ -28,8 +28,17 @@ def render(content: MailContent) -> Rendered:
         CartwheelError: there is no such text, it cannot be filled in, the way back or out is not an http(s) URL, or the
             mail would be too large.
     """
+    return fill(content, texts_of(content))
+
+
+def texts_of(content: MailContent) -> Texts:
+    """Return the texts that a mail is rendered with.
+
+    Raises:
+        CartwheelError: there are none.
+    """
     locales = [locale for tag in (content.locale, content.sender.locale) if (locale := locale_of(tag))]
-    return fill(content, find(content.flow, content.step, *locales, own=content.texts))
+    return find(content.flow, content.step, *locales, own=content.texts)
 
 
 def fill(content: MailContent, texts: Texts) -> Rendered:
