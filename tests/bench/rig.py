@@ -162,8 +162,10 @@ def arguments(title: str, *more: tuple[tuple[str, ...], dict[str, Any]]) -> Name
     return parser.parse_args()
 
 
-def report(bench: str, title: str, lines: Sequence[Line], load: tuple[float, float, float], out: Path | None) -> None:
-    """Print the result as Markdown, and add it to a file as JSON."""
+def report(
+    bench: str, title: str, lines: Sequence[Line], load: tuple[float, float, float], out: Path | None, **more: Any
+) -> None:
+    """Print the result as Markdown, and add it, with whatever else is told, to a file as JSON."""
     about = {
         "bench": bench,
         "at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
@@ -182,7 +184,7 @@ def report(bench: str, title: str, lines: Sequence[Line], load: tuple[float, flo
     if out:
         rows = [{"what": x.what, "value": x.value, "unit": x.unit, "goal": x.goal, "met": x.is_met} for x in lines]
         with out.open("a") as file:
-            file.write(json.dumps({**about, "lines": rows}) + "\n")
+            file.write(json.dumps({**about, "lines": rows, **more}) + "\n")
 
 
 def machine() -> str:
