@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select, true
+from sqlalchemy import ColumnElement, Select, func, select, true
 from sqlalchemy.orm import Session
 
 from app import crypto
@@ -22,6 +22,7 @@ FOUND_MOST = 50  # people that a search shows
 SHORTEST = 2  # letters of a name or an address to look for
 ORDERS_MOST = 500  # newest orders of a person that are added up
 LEDGER_MOST = 50
+_LAST = "\U0010ffff"  # sorts behind every other character
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,20 +103,27 @@ def _ways(shop_id: int, wanted: str) -> list[Select[Any]]:
     """Return a query for each way that the words may lead to somebody; each walks an index of its own."""
     address = normalise_email(wanted) or wanted
     identity = select(CustomerIdentity.customer_id).where(
-        CustomerIdentity.shop_id == shop_id,
-        CustomerIdentity.kind == "email",
-        CustomerIdentity.value.startswith(address, autoescape=True),
+        CustomerIdentity.shop_id == shop_id, CustomerIdentity.kind == "email", _begins(CustomerIdentity.value, address)
     )
-    first, last = func.lower(Customer.first_name), func.lower(Customer.last_name)
-    named = [
-        select(Customer.id).where(Customer.shop_id == shop_id, column.startswith(wanted, autoescape=True))
-        for column in (first, last)
-    ]
+    first, last = Customer.first_lowered, Customer.last_lowered
+    named = [select(Customer.id).where(Customer.shop_id == shop_id, _begins(column, wanted)) for column in (first, last)]
     one, _, other = wanted.partition(" ")
     if other:
         both = select(Customer.id).where(Customer.shop_id == shop_id, first == one)
-        named.append(both.where(last.startswith(other, autoescape=True)))
+        named.append(both.where(_begins(last, other)))
     return [identity, *named]
+
+
+def _begins(column: Any, words: str) -> ColumnElement[bool]:
+    """Say that a text begins with these words, by the bytes.
+
+    Not by LIKE: row-level security keeps it away from an index, as PostgreSQL cannot know that it tells nothing of rows
+    behind the wall. It knows that of these operators.
+    """
+    found: ColumnElement[bool] = column.op("~>=~", is_comparison=True)(words) & column.op("~<~", is_comparison=True)(
+        words + _LAST
+    )
+    return found
 
 
 def _lines(session: Session, shop: Shop, customers: Sequence[Customer]) -> list[Line]:
