@@ -189,7 +189,7 @@ def test_nothing_is_slipped_into_the_other_shop(house, two_shops):
     answers = {}
     with tenant_session(tea) as session:
         for name, table in TABLES.items():
-            others = [c.name for c in table.columns if c.name not in {"shop_id", "id"}]
+            others = [c.name for c in table.columns if c.name not in {"shop_id", "id"} and c.computed is None]
             copy = sa.select(sa.literal(lamp), *(table.c[other] for other in others)).limit(1)
             answers[name] = outcome(session, sa.insert(table).from_select(["shop_id", *others], copy))
 
