@@ -20,6 +20,7 @@ from app.models import (
     Enrollment,
     Link,
     Order,
+    Reply,
     ScheduledStep,
     Shipment,
     Shop,
@@ -132,6 +133,10 @@ def busy_shopper(session: Session, shop_id: int, now: datetime) -> Shopper:
             Answer(
                 shop_id=shop_id, delivery_id=mail.id, enrollment_id=run.id, customer_id=person.id, score=5, is_low=False,
                 words="Lovely", answered_at=at + 5 * HOUR,
+            ),
+            Reply(
+                shop_id=shop_id, delivery_id=mail.id, customer_id=person.id, message_key=b"zoe", is_automatic=False,
+                text="Is the mug safe for children? " * 20, received_at=at + 5 * HOUR,
             ),
         ]
     )  # fmt: skip

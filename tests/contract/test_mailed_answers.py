@@ -19,6 +19,7 @@ from app.services import answers
 from app.web import create_app
 from integrations import PLATFORMS
 from tests import builders
+from tests.admin_cast import client_of
 from tests.contract.test_flow_stories import Shop, asked
 from tests.woo_cast import free_port, served
 
@@ -190,6 +191,21 @@ def test_a_number_written_back_to_a_mail_that_asked_nothing_is_no_answer(town):
     town.post("5", to=thanks)
 
     assert (town.kept(), town.replies()) == ([], [(None, "5")])
+
+
+def test_what_is_no_answer_is_read_by_the_merchant_and_by_no_other_shop(town):
+    """I10, I16: without it a question that somebody wrote back would be seen by nobody."""
+    town.post(f"<b>Is it safe</b> for children?{HEAD}")
+    town.post("I am away", Auto_Submitted="auto-replied")
+    town.post("5\nLovely")
+    with town.shop.house.begin() as session:
+        other, _ = builders.lamp_loft(session, url="https://other.example")
+    mine, strange = (client_of(town.shop.house, shop_id) for shop_id in (town.shop.id, other))
+    page = mine.get("/admin/answers").text
+
+    assert "&lt;b&gt;Is it safe&lt;/b&gt; for children?" in page
+    assert ("Lovely" in page, "I am away" in page, page.count("alice@example.com")) == (True, False, 2)
+    assert "Is it safe" not in strange.get("/admin/answers").text
 
 
 def test_hostile_messages_are_put_aside_or_read_and_the_next_is_taken_in(town):
