@@ -1,7 +1,7 @@
 """Hands a batch of mails over, many at once, and stops early when the way out is shut."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -41,14 +41,20 @@ class Flight:
         pool: the threads.
         transport: the way out; several threads use it at once.
         ready: the mails, all of them `sending` in the ledger.
-        latest_start: `time.monotonic`; what is begun later might be settled by another worker meanwhile.
+        latest_start: `time.monotonic`; the reasons not to send were asked at the claim, and must not grow old.
+        is_ours: says whether a hand-over may begin; another worker might settle what is begun without a lease.
     """
 
     def __init__(
-        self, pool: ThreadPoolExecutor, transport: MailTransport, ready: Sequence[Ready], latest_start: float
+        self,
+        pool: ThreadPoolExecutor,
+        transport: MailTransport,
+        ready: Sequence[Ready],
+        latest_start: float,
+        is_ours: Callable[[Delivery], bool],
     ) -> None:
         self.shut: dict[int, Shut] = {}
-        self._transport, self._latest_start = transport, latest_start
+        self._transport, self._latest_start, self._is_ours = transport, latest_start, is_ours
         self._landed: SimpleQueue[Landed] = SimpleQueue()
         self._outages = 0
         self._left = len(ready)
@@ -72,7 +78,7 @@ class Flight:
         outcome: Outcome
         if NO_SHOP in self.shut or one.delivery.shop_id in self.shut:
             outcome = _SHUT
-        elif time.monotonic() >= self._latest_start:
+        elif time.monotonic() >= self._latest_start or not self._is_ours(one.delivery):
             outcome = _NOT_BEGUN
         else:
             outcome = hand_over(self._transport, one.mail, one.delivery.attempts)

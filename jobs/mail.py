@@ -1,7 +1,8 @@
 """The mail drain: lease, prepare, ask all gates once more, hand over, record (house-style 3.8).
 
 No transaction is open across a call to anybody. A crash before `sending` costs a lease; one in it ends as `unknown`, or as
-what the transport can prove. While a batch is handed over by threads, the next one is prepared.
+what the transport can prove. While a batch is handed over by threads, the next one is prepared, and a keeper renews the
+leases of both (jobs/keeper.py).
 """
 
 import hashlib
@@ -23,10 +24,12 @@ from app.services import ledger, meter, pauses, receipts
 from jobs import trials
 from jobs.drain import BUDGET
 from jobs.flight import Flight, Landed
+from jobs.keeper import Keeper, sending_lease
 from jobs.prepare import Ready, prepare
 from jobs.way_out import open_transport
 
 BATCH = 100  # mails between the claim and the record: as many may be `unknown` after a crash, until events settle them
+CLAIM_HOLDS = 30.0  # seconds from the claim, which asked all gates, to the last hand-over that it is good for
 OVER_RATE = Again("The shop sends as fast as it may.", timedelta(seconds=1), is_counted=False)
 PROBING = Again("One mail goes first, to see whether the way out is open again.", timedelta(seconds=5), is_counted=False)
 
@@ -52,7 +55,8 @@ def drain() -> None:
     try:
         settle_stuck(transport)
         trials.send_due(transport, stamp)
-        is_all_done = _send_due(transport, stamp)
+        with Keeper(lambda: settle_stuck(transport)) as keeper:
+            is_all_done = _send_due(transport, stamp, keeper)
     finally:
         transport.close()
     if not is_all_done:
@@ -61,16 +65,17 @@ def drain() -> None:
 
 def send_batch(transport: MailTransport, stamp: Stamp) -> int:
     """Work one batch to its end and return how many mails it took."""
-    found, taken = _lease_some(stamp)
-    with _threads() as pool:
-        _land(_take_off(pool, transport, _prepared(taken)))
+    with Keeper(lambda: None) as keeper, _threads() as pool:
+        found, taken = _lease_some(stamp, keeper)
+        _land(_take_off(pool, transport, _prepared(taken), keeper))
     return found
 
 
 def settle_stuck(transport: MailTransport) -> None:
     """Find out what became of mails whose process died while handing over; what nobody can say is `unknown` (D7)."""
     with sessions().begin() as session:
-        stuck = ledger.take_stuck(session, _lease())
+        stuck = ledger.take_stuck(session, sending_lease())
+    landed: list[Landed] = []
     for delivery in stuck:
         was_sent = transport.was_sent(str(delivery.id))
         outcome: Outcome = Unknown("The process that handed it over died before it heard the answer.")
@@ -78,30 +83,34 @@ def settle_stuck(transport: MailTransport) -> None:
             not_gone = Again("The process that handed it over died; the mail had not gone out.", timedelta(0))
             outcome = Sent("found") if was_sent else _POISON if delivery.deaths >= claims.MOST_DEATHS else not_gone
         log.warning("mail.settled", delivery_id=delivery.id, shop_id=delivery.shop_id, outcome=type(outcome).__name__)
-        _record([(delivery, outcome)])
+        landed.append((delivery, outcome))
+    _record(landed)
 
 
-def _send_due(transport: MailTransport, stamp: Stamp) -> bool:
+def _send_due(transport: MailTransport, stamp: Stamp, keeper: Keeper) -> bool:
     """Send until nothing is due (True) or the time is up (False)."""
     started = time.monotonic()
     flight: Flight | None = None
+    flying: list[Delivery] = []
     with _threads() as pool:
         while True:
             is_over = time.monotonic() - started > BUDGET
-            found, taken = (0, []) if is_over else _lease_some(stamp)
+            found, taken = (0, []) if is_over else _lease_some(stamp, keeper)
             ready = _prepared(taken)
             if flight:
                 _land(flight)
+                keeper.let_go(flying)
             if not found:
                 return not is_over
-            flight = _take_off(pool, transport, ready)
+            flying, flight = taken, _take_off(pool, transport, ready, keeper)
 
 
-def _lease_some(stamp: Stamp) -> tuple[int, list[Delivery]]:
+def _lease_some(stamp: Stamp, keeper: Keeper) -> tuple[int, list[Delivery]]:
     """Lease mails that are due, and return how many there were and which may go now.
 
     Those of a paused shop stay where they are; those over a shop's rate go back.
     """
+    since = time.monotonic()
     with sessions().begin() as session:
         stamp.now = now = clock.now(session)
         held = pauses.held(session, now)
@@ -118,7 +127,9 @@ def _lease_some(stamp: Stamp) -> tuple[int, list[Delivery]]:
         ends += [(d, back[d.id]) for d in taken if d.id in back and d not in poison]
         ledger.record(session, ends, now=now)
         ended = {d.id for d, _ in ends}
-        return len(taken), [d for d in taken if d.id not in ended]
+    going = [d for d in taken if d.id not in ended]
+    keeper.hold(going, since=since)
+    return len(taken), going
 
 
 def _prepared(taken: Sequence[Delivery]) -> list[Ready]:
@@ -127,10 +138,11 @@ def _prepared(taken: Sequence[Delivery]) -> list[Ready]:
     return ready
 
 
-def _take_off(pool: ThreadPoolExecutor, transport: MailTransport, ready: Sequence[Ready]) -> Flight:
+def _take_off(pool: ThreadPoolExecutor, transport: MailTransport, ready: Sequence[Ready], keeper: Keeper) -> Flight:
+    since = time.monotonic()
     going = _claim(ready)
-    # Half a lease is kept for the last hand-over: what is begun later might be settled by another worker meanwhile.
-    return Flight(pool, transport, going, time.monotonic() + _lease().total_seconds() / 2)
+    keeper.hold([r.delivery for r in going], since=since)
+    return Flight(pool, transport, going, since + CLAIM_HOLDS, keeper.is_ours)
 
 
 def _land(flight: Flight) -> None:
@@ -159,8 +171,9 @@ def _claim(ready: Sequence[Ready]) -> list[Ready]:
         with sessions().begin() as session:
             now = clock.now(session)
             going = ledger.claim_for_sending(
-                session, [r.delivery for r in ready], {r.delivery.id: r.mail.subject for r in ready}, lease=_lease(), now=now
-            )
+                session, [r.delivery for r in ready], {r.delivery.id: r.mail.subject for r in ready},
+                lease=sending_lease(), now=now,
+            )  # fmt: skip
             ids = {d.id for d in going}
     except claims.FenceLost:
         return [g for r in ready for g in _claim([r])] if len(ready) > 1 else []

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, func, or_, select, true, update
+from sqlalchemy import ColumnElement, func, or_, select, true, tuple_, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -55,6 +55,31 @@ def claim_one(session: Session, model: type[T], key: Key, *, lease: timedelta) -
     )
     found = session.execute(query.with_for_update(skip_locked=True)).one_or_none()
     return _lease(session, model, [key], lease, died=False)[0] if found else None
+
+
+def renew(session: Session, model: type[T], rows: Sequence[T], *, lease: timedelta) -> set[int]:
+    """Let leases end no sooner than that; return the ids of the rows that are still ours, by fence, and not ended.
+
+    A row that is locked is left out: whoever renews waits for nobody, so it can be part of no deadlock.
+    """
+    if not rows:
+        return set()
+    ours = as_table(model, [{"shop_id": r.shop_id, "id": r.id, "fence": r.fence} for r in rows])
+    free = (
+        select(model.shop_id, model.id)
+        .join(ours, (model.shop_id == ours.c.shop_id) & (model.id == ours.c.id) & (model.fence == ours.c.fence))
+        .where(model.lease_until.is_not(None))
+        .with_for_update(skip_locked=True, of=model)
+    )
+    return set(
+        session.scalars(
+            update(model)
+            .where(tuple_(model.shop_id, model.id).in_(free))
+            .values(lease_until=func.greatest(model.lease_until, func.now() + lease))
+            .returning(model.id)
+            .execution_options(synchronize_session=False)
+        )
+    )
 
 
 def finish(session: Session, model: type[T], rows: Sequence[T], values: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from app.models import Coupon, CouponState, Delivery, DeliveryEvent, DeliverySta
 from app.services import enrol, people, snapshots
 from app.services.snapshots import Subject
 
-STUCK_MOST = 50
+STUCK_MOST = 200  # twice what a worker has in its hands (BATCH in jobs/mail.py): one that died is listed at once
 
 
 def why_not(session: Session, shop: Shop, deliveries: Sequence[Delivery], *, now: datetime) -> list[Refusal | None]:
