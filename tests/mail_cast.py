@@ -1,10 +1,14 @@
-"""Mails for tests: the shop Tea & Tin writes to Alice about her cart."""
+"""Mails for tests: the shop Tea & Tin writes to Alice about her cart; and where the mails of the outbox lead."""
 
+import email
+import html
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from email import policy
 from html.parser import HTMLParser
 
+from app.config import settings
 from app.domain.events import Line
 from app.domain.mailing import CouponFacts, MailContent, OrderFacts, ParcelFacts, Sender
 from app.services.render import render
@@ -93,3 +97,18 @@ def own(*blocks: str | dict, about: MailContent = REMINDER, locale: str = "en", 
 def only(line: Line) -> MailContent:
     """A reminder of one line."""
     return replace(REMINDER, lines=(line,))
+
+
+def links_of_outbox() -> list[list[str]]:
+    """Return every address of ours in each mail of the outbox, in their order: in both parts and in the headers."""
+    found = []
+    for path in sorted(settings().outbox_dir.glob("*.eml")):
+        message = email.message_from_bytes(path.read_bytes(), policy=policy.default)
+        parts = [p.get_content() for p in message.walk() if not p.is_multipart()]
+        links = [link for part in (*parts, message["List-Unsubscribe"] or "") for link in _links_in(part)]
+        found.append(list(dict.fromkeys(links)))
+    return found
+
+
+def _links_in(part: str) -> list[str]:
+    return [html.unescape(link) for link in re.findall(rf"{re.escape(settings().public_url)}[^\s\"<>)]*", part)]

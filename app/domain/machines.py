@@ -9,6 +9,7 @@ from enum import StrEnum
 TOO_SOON = timedelta(seconds=10)  # after the hand-over; people need longer to find a mail
 BURST = timedelta(seconds=5)
 BURST_LINKS = 3  # different links of one mail within a burst
+WALK = max(BURST, TOO_SOON)  # before and after the hidden link: whoever meets it opens the others in any order
 
 # Words in the names of scanners, previewers and libraries. An empty name is one too: every browser has one.
 _ROBOTS = re.compile(
@@ -30,10 +31,11 @@ class Machine(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request for a link of a mail: which link, and when."""
+    """A request for a link of a mail: which link, when, and whether it is the one that no person sees."""
 
     link_id: int | None
     at: datetime
+    is_hidden: bool = False
 
 
 def is_robot(agent: str, *, purpose: str = "") -> bool:
@@ -46,19 +48,16 @@ def is_robot(agent: str, *, purpose: str = "") -> bool:
     return not agent.strip() or bool(_ROBOTS.search(agent)) or "prefetch" in purpose.lower()
 
 
-def why_machine(
-    visit: Visit, earlier: Collection[Visit], *, sent_at: datetime | None, is_hidden: bool, is_named: bool
-) -> Machine | None:
+def why_machine(visit: Visit, earlier: Collection[Visit], *, sent_at: datetime | None, is_named: bool) -> Machine | None:
     """Return why a visit is a robot's, or None for a person's.
 
     Args:
         visit: the visit.
         earlier: the visits of the same mail before it.
         sent_at: when the mail was handed over; None while it still is.
-        is_hidden: whether the link is the one that no person sees.
         is_named: whether the visitor names itself a robot.
     """
-    if is_hidden:
+    if any(v.is_hidden and visit.at - v.at <= WALK for v in (*earlier, visit)):
         return Machine.HIDDEN_LINK
     if is_named:
         return Machine.ROBOT

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app import crypto
-from app.domain.machines import BURST, TOO_SOON, Machine, Visit, why_machine
+from app.domain.machines import BURST, WALK, Machine, Visit, why_machine
 from app.models import Delivery, Engagement, EngagementKind, Link, Shop
 from app.services import content
 
@@ -61,22 +61,24 @@ def _record(
 ) -> None:
     mine = (Engagement.shop_id == delivery.shop_id, Engagement.delivery_id == delivery.id)
     held = session.execute(
-        select(Engagement.link_id, Engagement.at).where(*mine).order_by(Engagement.at.desc()).limit(MOST)
+        select(Engagement.link_id, Engagement.at, Link.is_hidden)
+        .outerjoin(Link, (Link.shop_id == Engagement.shop_id) & (Link.id == Engagement.link_id))
+        .where(*mine)
+        .order_by(Engagement.at.desc())
+        .limit(MOST)
     ).all()
     if len(held) == MOST:
         return
     clicked = kind is EngagementKind.CLICKED
     machine = why_machine(
-        Visit(link.id if clicked else None, now),
-        [Visit(row.link_id, row.at) for row in held],
+        Visit(link.id if clicked else None, now, link.is_hidden),
+        [Visit(row.link_id, row.at, bool(row.is_hidden)) for row in held],
         sent_at=delivery.sent_at,
-        is_hidden=link.is_hidden,
         is_named=visitor.is_robot,
     )
     if machine in {Machine.HIDDEN_LINK, Machine.BURST}:
         # The first links of a robot's walk looked like a person's.
-        walk = max(BURST, TOO_SOON) if machine is Machine.HIDDEN_LINK else BURST
-        _unmask(session, mine, now - walk, machine)
+        _unmask(session, mine, now - (WALK if machine is Machine.HIDDEN_LINK else BURST), machine)
     session.add(
         Engagement(
             shop_id=delivery.shop_id, delivery_id=delivery.id, link_id=link.id if clicked else None, kind=kind,

@@ -166,6 +166,23 @@ def test_hidden_link_unmasks_the_walk_that_hit_it(house):
     assert engagements(house) == [("clicked", "hidden_link"), ("clicked", "hidden_link")]
 
 
+def test_whoever_begins_with_the_hidden_link_is_known_by_it_for_ten_seconds(house):
+    send(house, rules={"tracks_opens": True})
+    later(house)
+    page = mails()[0][0]
+    client = create_app().test_client()
+    first = visible(house, page)[0]
+    hidden = next(p for p in paths(page) if p not in visible(house, page))
+    for path in (hidden, first, paths(page, "o")[0]):
+        client.get(path, headers=BROWSER)
+    later(house, 11)
+    client.get(first, headers=BROWSER)
+
+    assert engagements(house) == [
+        ("clicked", "hidden_link"), ("clicked", "hidden_link"), ("opened", "hidden_link"), ("clicked", None),
+    ]  # fmt: skip
+
+
 def test_three_links_at_once_are_a_robots(house):
     from app.domain.machines import Machine, Visit, why_machine
     from tests.conftest import T0
@@ -174,7 +191,7 @@ def test_three_links_at_once_are_a_robots(house):
         return Visit(link, T0 + timedelta(seconds=seconds))
 
     earlier = [click(1, 100), click(2, 102)]
-    told = {"sent_at": T0, "is_hidden": False, "is_named": False}
+    told = {"sent_at": T0, "is_named": False}
 
     assert why_machine(click(3, 104), earlier, **told) is Machine.BURST
     assert why_machine(click(2, 104), earlier, **told) is None
