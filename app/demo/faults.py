@@ -15,6 +15,7 @@ class ApiFaults:
         html: so many answers are a page for people (WooCommerce alone).
         delay: seconds before every answer.
         is_revoked: every key and token is refused.
+        denied: ends of addresses that the holder of the key may not see (WooCommerce alone).
         redacted: fields that the app is not approved for, such as "email": null, and named among the errors (Shopify alone).
     """
 
@@ -27,6 +28,7 @@ class ApiFaults:
     html: int = 0
     delay: float = 0.0
     is_revoked: bool = False
+    denied: tuple[str, ...] = ()
     redacted: frozenset[str] = frozenset()
 
     def take(self, name: str) -> bool:

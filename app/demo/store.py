@@ -1,4 +1,4 @@
-"""What one pretend shop remembers: carts, orders, coupons and customers, kept over a restart."""
+"""What one pretend shop remembers: carts, orders, coupons, customers and reviews, kept over a restart."""
 
 import sqlite3
 from dataclasses import dataclass, field
@@ -101,6 +101,21 @@ class Customer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What somebody wrote of a product. A rating of 0 means without stars; `status` is the platform's word."""
+
+    id: int
+    product_id: int
+    email: str
+    name: str
+    rating: int
+    words: str
+    written_at: datetime
+    status: str = "approved"
+    is_verified: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenBook:
     """Whether the app is in the shop, and the tokens it was given: when each ends, and which one it replaces."""
 
@@ -109,9 +124,9 @@ class TokenBook:
     refresh: dict[str, tuple[float, str | None]] = field(default_factory=dict)
 
 
-Document = Checkout | Order | Coupon | Customer | TokenBook
-D = TypeVar("D", Checkout, Order, Coupon, Customer, TokenBook)
-_KINDS = (Checkout, Order, Coupon, Customer, TokenBook)
+Document = Checkout | Order | Coupon | Customer | Review | TokenBook
+D = TypeVar("D", Checkout, Order, Coupon, Customer, Review, TokenBook)
+_KINDS = (Checkout, Order, Coupon, Customer, Review, TokenBook)
 _CODECS: dict[str, TypeAdapter[Any]] = {k.__name__: TypeAdapter(k) for k in _KINDS}
 THE_BOOK = "the"  # its key: a shop has one
 
@@ -151,6 +166,11 @@ class Store:
         found: D = _CODECS[kind.__name__].validate_json(row[0])
         return found
 
+    def drop(self, document: Document) -> None:
+        """Throw a document away."""
+        with self.lock:
+            self._db.execute("DELETE FROM documents WHERE kind = ? AND key = ?", (type(document).__name__, _key(document)))
+
     def all(self, kind: type[D]) -> list[D]:
         """Fetch all of a kind, in no order."""
         with self.lock:
@@ -188,7 +208,7 @@ def _key(document: Document) -> str:
     match document:
         case Checkout():
             return document.cart_token
-        case Order():
+        case Order() | Review():
             return str(document.id)
         case Coupon():
             return document.code.casefold()

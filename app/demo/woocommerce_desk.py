@@ -59,6 +59,8 @@ class Desk:
             self._verifier.verify(request.method, url, parameters, _real_time())
         except NotSignedError as exc:
             raise RestError(401, "woocommerce_rest_authentication_error", str(exc)) from exc
+        if request.path.endswith(self.faults.denied):
+            raise RestError(403, code, message)
 
     def suffer(self) -> None:
         """Let the faults of the day happen."""

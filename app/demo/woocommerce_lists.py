@@ -1,4 +1,4 @@
-"""The pretend WooCommerce's lists: orders, customers, products and reviews, asked for by time, page and status."""
+"""The pretend WooCommerce's lists: orders, customers and products, asked for by time, page and status."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -68,11 +68,6 @@ def list_routes(shop: WooShop, desk: Desk) -> Blueprint:
         if found is None:
             raise RestError(404, "woocommerce_rest_product_invalid_id", "Invalid ID.")
         return answer(product_body(shop, found))
-
-    @routes.get("/products/reviews")
-    def reviews() -> Response:
-        desk.check(*_CANNOT)
-        return listed([])
 
     @routes.get("/settings/<group>")
     def settings(group: str) -> Response:

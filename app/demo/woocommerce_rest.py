@@ -14,6 +14,7 @@ from app.demo.woocommerce_desk import Desk, Instead, RestError, answer, listed, 
 from app.demo.woocommerce_hook_rest import hook_routes
 from app.demo.woocommerce_keys import Keyring, approval_pages
 from app.demo.woocommerce_lists import list_routes
+from app.demo.woocommerce_reviews import review_routes
 
 
 class RestApi:
@@ -29,7 +30,7 @@ class RestApi:
         """Make all routes."""
         all_of_it = [
             self.blueprint(), hook_routes(self.shop, self.desk), list_routes(self.shop, self.desk),
-            approval_pages(self.keyring),
+            review_routes(self.shop, self.desk), approval_pages(self.keyring),
         ]  # fmt: skip
         for routes in all_of_it:
             routes.register_error_handler(RestError, refusal)

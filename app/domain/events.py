@@ -264,6 +264,28 @@ class ProductDeleted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewUpdated(Event):
+    """A review of a product as the shop has it now; `object_id` is the review's id, and it happened when it was written.
+
+    The person has an address at the most, which anybody may have typed: it is looked up and makes nobody a customer.
+    `score` is None where stars were not given.
+    """
+
+    kind: ClassVar[str] = "review_updated"
+    person: Person
+    product_id: str
+    score: int | None  # 1 to 5
+    words: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewDeleted(Event):
+    """A review is no longer in the shop, or taken for spam there."""
+
+    kind: ClassVar[str] = "review_deleted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShopUpdated(Event):
     """Facts about the shop; `object_id` is its domain."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from app.domain.events import Event
@@ -14,6 +15,7 @@ class Kind(StrEnum):
     CHECKOUTS = "checkouts"
     CUSTOMERS = "customers"
     PRODUCTS = "products"
+    REVIEWS = "reviews"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +28,15 @@ class Page:
         next: what to ask the following page with, None after the last. The adapter's own word, at most 2,000 characters,
             and nothing personal in it.
         unread: for each object that could not be understood, which one and why, without personal values.
+        covers: set where the page holds every object of its kind that was made after the first and before the second of
+            these, and that the shop still shows: what is held of that time and is not on it may be gone.
     """
 
     events: Sequence[Event]
     objects: int
     next: str | None
     unread: tuple[str, ...] = ()
+    covers: tuple[datetime, datetime] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,7 +110,7 @@ def clicked(mail: str) -> Condition:
 
 
 def answered() -> Condition:
-    """The person answered a question of this run."""
+    """The person answered a question of this run, or reviewed a product of its order in the shop."""
     return Condition("answered")
 
 
@@ -249,7 +249,7 @@ _TESTS: dict[str, Callable[[Condition, Snapshot, Flow], bool]] = {
     "will_fit_in_days": _will_fit,
     "clicked": lambda c, s, _: c.value in s.clicked,
     "answered": lambda _, s, __: s.answer is not None,
-    "scored_at_most": lambda c, s, _: bool(s.answer and s.answer.score <= _number(c)),
+    "scored_at_most": lambda c, s, _: bool(s.answer and s.answer.score and s.answer.score <= _number(c)),
     "any_of": lambda c, s, f: any(holds(inner, s, f) for inner in c.of),
     "all_of": lambda c, s, f: all(holds(inner, s, f) for inner in c.of),
     "none_of": lambda c, s, f: not any(holds(inner, s, f) for inner in c.of),

@@ -76,9 +76,9 @@ class PersonFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerFacts:
-    """What a person answered to a mail of this run; the newest answer counts."""
+    """What a person answered to a mail of this run, or wrote in the shop of what it is about; the newest answer counts."""
 
-    score: int  # 1 to 5
+    score: int | None  # 1 to 5; None: without stars
     at: datetime
 
 

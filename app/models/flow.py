@@ -115,23 +115,28 @@ class TagWrite(ShopRow, Claimable, Base):
 
 
 class Answer(ShopRow, Base):
-    """What somebody answered to a mail's question, by pressing a button on its page; a changed mind changes the row.
+    """What somebody thinks: the stars of a mail, by pressing a button on its page, or a review that they wrote in the shop.
 
-    A low score is open until a person of the shop has settled it (`settled_at`).
+    A mail's answer has `delivery_id` and `enrollment_id`, a review `review_id` and `product_id`. A changed mind changes the
+    row. A low score is open until a person of the shop has settled it (`settled_at`).
     """
 
     __tablename__ = "answers"
     __table_args__ = (
         Index("uq_answers_delivery", "shop_id", "delivery_id", unique=True),
+        Index("uq_answers_review", "shop_id", "review_id", unique=True),
+        Index("ix_answers_written", "shop_id", "answered_at", postgresql_where=text("review_id IS NOT NULL")),
         Index("ix_answers_enrollment", "shop_id", "enrollment_id"),
         Index("ix_answers_customer", "shop_id", "customer_id"),
         Index("ix_answers_open", "shop_id", "id", postgresql_where=text("is_low AND settled_at IS NULL")),
     )
 
-    delivery_id: Mapped[int] = mapped_column(BigInteger)
-    enrollment_id: Mapped[int] = mapped_column(BigInteger)
+    delivery_id: Mapped[int | None] = mapped_column(BigInteger)
+    enrollment_id: Mapped[int | None] = mapped_column(BigInteger)
+    review_id: Mapped[str | None]  # the shop's own
+    product_id: Mapped[str | None]  # the shop's own, of what was reviewed
     customer_id: Mapped[int] = mapped_column(BigInteger)
-    score: Mapped[int] = mapped_column(SmallInteger)  # 1 to 5
+    score: Mapped[int | None] = mapped_column(SmallInteger)  # 1 to 5; None: a review without stars
     is_low: Mapped[bool]
     words: Mapped[str | None]  # the person's own, 2,000 characters at the most
     answered_at: Mapped[datetime]

@@ -1,5 +1,9 @@
-"""Answers to a mail's question: five stars and a few words. A low score stops marketing until somebody has settled it."""
+"""Answers: five stars and a few words, to a mail's question or as a review that somebody wrote in the shop (`reviews.py`).
 
+A low score stops marketing until somebody has settled it.
+"""
+
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from app.domain.errors import Refused
 from app.flows.messages import Stars
-from app.models import Answer, Customer, Delivery, Enrollment, Order, Shop
+from app.models import Answer, Customer, Delivery, Enrollment, Order, Product, Shop
+from app.models.bulk import one_of
 from app.services import audit, content, people, react, render
 
 SCORES = range(1, 6)
@@ -31,13 +36,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An answer as the shop's people see it."""
+    """An answer as the shop's people see it: to which mail, or of which product; a product that is not held has no title."""
 
     answer: Answer
-    flow: str
-    step: str
+    flow: str | None
+    step: str | None
     email: str | None
     order_number: str | None
+    product: str | None
 
 
 def find(session: Session, token: str) -> Question | None:
@@ -98,7 +104,7 @@ def record(
         statement.on_conflict_do_update(index_elements=["shop_id", "delivery_id"], set_=values | reopened),
         execution_options={"populate_existing": True},
     )
-    _look_after(session, shop.id, delivery.customer_id)
+    look_after(session, shop.id, [delivery.customer_id])
     react.look_again(session, shop, {delivery.customer_id}, now=now)
     session.expire_all()
     return find(session, token)
@@ -118,42 +124,51 @@ def settle(session: Session, shop: Shop, answer_id: int, *, actor: str, now: dat
     people.lock(session, shop.id, [answer.customer_id])
     answer.settled_at, answer.settled_by = now, actor
     session.flush()
-    _look_after(session, shop.id, answer.customer_id)
+    look_after(session, shop.id, [answer.customer_id])
     audit.record(session, shop.id, actor=actor, action="answer.settled", object_kind="answer", object_id=answer.id)
+
+
+def look_after(session: Session, shop_id: int, customer_ids: Collection[int]) -> None:
+    """Hold since when each of these people is unhappy: since their oldest open low score. The caller holds their locks."""
+    since = (
+        select(func.min(Answer.answered_at))
+        .where(
+            Answer.shop_id == Customer.shop_id,
+            Answer.customer_id == Customer.id,
+            Answer.is_low,
+            Answer.settled_at.is_(None),
+        )
+        .correlate(Customer)
+        .scalar_subquery()
+    )
+    session.execute(
+        update(Customer)
+        .where(Customer.shop_id == shop_id, one_of(Customer.id, customer_ids))
+        .values(unhappy_since=since)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def listed(session: Session, shop_id: int, *, only_open: bool = False) -> list[Told]:
     """Return the newest answers of a shop."""
+    email = func.coalesce(Delivery.recipient, Customer.email)
     query = (
-        select(Answer, Delivery.flow, Delivery.step, Delivery.recipient, Order.number)
-        .join(Delivery, and_(Delivery.shop_id == Answer.shop_id, Delivery.id == Answer.delivery_id))
-        .join(Enrollment, and_(Enrollment.shop_id == Answer.shop_id, Enrollment.id == Answer.enrollment_id))
+        select(Answer, Delivery.flow, Delivery.step, email, Order.number, Product.title)
+        .join(Customer, and_(Customer.shop_id == Answer.shop_id, Customer.id == Answer.customer_id))
+        .outerjoin(Delivery, and_(Delivery.shop_id == Answer.shop_id, Delivery.id == Answer.delivery_id))
+        .outerjoin(Enrollment, and_(Enrollment.shop_id == Answer.shop_id, Enrollment.id == Answer.enrollment_id))
         .outerjoin(Order, and_(Order.shop_id == Answer.shop_id, Order.external_id == Enrollment.episode))
+        .outerjoin(Product, and_(Product.shop_id == Answer.shop_id, Product.external_id == Answer.product_id))
         .where(Answer.shop_id == shop_id)
         .order_by(Answer.id.desc())
         .limit(LISTED_MOST)
     )
     if only_open:
         query = query.where(Answer.is_low, Answer.settled_at.is_(None))
-    return [Told(answer, flow, step, email, number) for answer, flow, step, email, number in session.execute(query)]
+    return [Told(*row) for row in session.execute(query)]
 
 
 def count_open(session: Session, shop_id: int) -> int:
     """Count low scores that nobody has settled, up to LISTED_MOST."""
     rows = select(Answer.id).where(Answer.shop_id == shop_id, Answer.is_low, Answer.settled_at.is_(None))
     return session.scalar(select(func.count()).select_from(rows.limit(LISTED_MOST).subquery())) or 0
-
-
-def _look_after(session: Session, shop_id: int, customer_id: int) -> None:
-    """Hold when the person's oldest open low score was given, or that there is none."""
-    since = (
-        select(func.min(Answer.answered_at))
-        .where(Answer.shop_id == shop_id, Answer.customer_id == customer_id, Answer.is_low, Answer.settled_at.is_(None))
-        .scalar_subquery()
-    )
-    session.execute(
-        update(Customer)
-        .where(Customer.shop_id == shop_id, Customer.id == customer_id)
-        .values(unhappy_since=since)
-        .execution_options(synchronize_session=False)
-    )

@@ -7,7 +7,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.domain.polling import Count, Kind
-from app.models import Checkout, Cursor, Customer, CustomerIdentity, Order, Product, PurchaseMark
+from app.models import Answer, Checkout, Cursor, Customer, CustomerIdentity, Order, Product, PurchaseMark
 
 EVERY = timedelta(days=1)
 BATCH = 50  # objects that a shop is asked for by id
@@ -84,8 +84,13 @@ def _products(shop_id: int, _since: datetime | None) -> Select[Any]:
     return select(func.count()).where(Product.shop_id == shop_id, Product.deleted_at.is_(None))
 
 
+def _reviews(shop_id: int, _since: datetime | None) -> Select[Any]:
+    return select(func.count()).where(Answer.shop_id == shop_id, Answer.review_id.is_not(None))
+
+
 _QUERIES = {
     Kind.ORDERS: _orders, Kind.CHECKOUTS: _checkouts, Kind.CUSTOMERS: _customers, Kind.PRODUCTS: _products,
+    Kind.REVIEWS: _reviews,
 }  # fmt: skip
 _NAMES: dict[Kind, InstrumentedAttribute[str]] = {
     Kind.ORDERS: Order.external_id,

@@ -42,7 +42,7 @@ _ORDER = (
 )  # fmt: skip
 _LINE = ("title", "variant_title", "sku", "quantity", "price_minor")
 _PARCEL = ("state", "company", "tracking_number", "tracking_url", "delivered_at")
-_ANSWER = ("score", "words", "answered_at", "settled_at")
+_ANSWER = ("score", "words", "answered_at", "settled_at", "review_id", "product_id")
 _MAIL = ("flow", "step", "state", "reason", "recipient", "subject", "created_at", "sent_at")
 
 

@@ -19,7 +19,7 @@ from app.models import (
     Webhook,
     WebhookState,
 )
-from app.services import connections, pauses, reconcile, watch
+from app.services import answers, connections, pauses, reconcile, watch
 
 COUNTED_MOST = 1_000  # rows that a number on the page is counted up to
 CAUSES_MOST = 5
@@ -57,6 +57,7 @@ class Inside:
     webhooks_wait: Waits
     mails_wait: Waits
     rivals: list[str]
+    unhappy: int  # low scores that nobody has settled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,7 @@ def inside(session: Session, shop: Shop, *, now: datetime) -> Inside:
         webhooks_wait=_waits(session, Webhook, shop.id, WebhookState.PENDING, now),
         mails_wait=_waits(session, Delivery, shop.id, DeliveryState.PENDING, now),
         rivals=connections.rivals(session, shop.id, session.scalars(flows_on)),
+        unhappy=answers.count_open(session, shop.id),
     )
 
 

@@ -20,6 +20,7 @@ from app.models import (
     Enrollment,
     EnrollmentState,
     Order,
+    OrderLine,
     Shipment,
     Shop,
 )
@@ -155,8 +156,30 @@ def reactions(session: Session, shop_id: int, run_ids: Collection[int]) -> dict[
         .where(Answer.shop_id == shop_id, one_of(Answer.enrollment_id, run_ids))
         .order_by(Answer.answered_at)
     )
-    answers = {run_id: AnswerFacts(score=score, at=at) for run_id, score, at in newest}
+    answers = {run_id: AnswerFacts(score=score, at=at) for run_id, score, at in newest if run_id}
     return {run: Reaction(frozenset(clicked.get(run, ())), answers.get(run)) for run in clicked.keys() | answers.keys()}
+
+
+def reviewed(session: Session, shop_id: int, order_ids: Collection[str]) -> dict[str, AnswerFacts]:
+    """Return what people wrote in the shop of a product of these orders, after they had ordered it; the newest of each."""
+    if not order_ids:
+        return {}
+    rows = session.execute(
+        select(Order.external_id, Answer.score, Answer.answered_at)
+        .join(OrderLine, and_(OrderLine.shop_id == Order.shop_id, OrderLine.order_id == Order.id))
+        .join(
+            Answer,
+            and_(
+                Answer.shop_id == Order.shop_id,
+                Answer.customer_id == Order.customer_id,
+                Answer.product_id == OrderLine.product_id,
+                Answer.answered_at >= func.coalesce(Order.placed_at, Order.started_at),
+            ),
+        )
+        .where(Order.shop_id == shop_id, one_of(Order.external_id, order_ids), Answer.review_id.is_not(None))
+        .order_by(Answer.answered_at, Answer.id)
+    )
+    return {order_id: AnswerFacts(score=score, at=at) for order_id, score, at in rows}
 
 
 def _ranked(shop_id: int, customers: Iterable[int], now: datetime) -> Select[*tuple[Any, ...]]:

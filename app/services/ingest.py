@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.domain import events as e
 from app.models import EventRow, Order, Shop
 from app.models.bulk import insert_rows, one_of
-from app.services import account, attribution, doubts, listed, opt_in, people, snapshots, trade
+from app.services import account, attribution, doubts, listed, opt_in, people, reviews, snapshots, trade
 from app.services.candidates import Touched
 from app.services.people import Identity, Statement
 
@@ -29,17 +29,20 @@ def ingest(session: Session, shop: Shop, facts: Sequence[Fact], *, now: datetime
     facts = [replace(f, event=links.named(f.event)) for f in facts]
     found = [f.event for f in facts]
     who = people.resolve(session, shop.id, [g for event in found if (g := _group(event))])
-    customer_of = {id(event): _customer(event, who) for event in found}
+    written = reviews.sift(session, shop.id, found)
+    facts = [f for f in facts if id(f.event) not in written.stale]
+    found = [f.event for f in facts]
+    customer_of = {id(event): written.owners.get(id(event)) or _customer(event, who) for event in found}
     # A parcel and a refund name only their order: its owner's runs hear of them too, so their lock is taken with the others.
     about = {order_id for event in found if (order_id := _order_of(event))}
     owners = _owners(session, shop.id, about) | links.owners
-    people.lock(session, shop.id, {*(c for c in customer_of.values() if c), *owners})
+    people.lock(session, shop.id, {*(c for c in customer_of.values() if c), *owners, *written.people})
     links.rename(session, shop.id)
     _record(session, shop.id, facts, customer_of)
     statements = _learn(session, shop, found, customer_of)
     touched = Touched(
         opt_ins=opt_in.ask_unproven(session, shop, statements, now=now),
-        customers={*(c for c in customer_of.values() if c), *owners},
+        customers={*(c for c in customer_of.values() if c), *owners, *written.people},
         orders=about,
     )
     touched.consenting = {c for event in found if getattr(event, "consent", None) and (c := customer_of[id(event)])}
@@ -48,6 +51,7 @@ def ingest(session: Session, shop: Shop, facts: Sequence[Fact], *, now: datetime
     touched.tokens = touched.entering | trade.fold_orders(session, shop.id, found, customer_of, snapshots.hash_key(shop))
     attribution.note(session, shop.id, about, now=now)
     trade.fold_products(session, shop, found)
+    reviews.fold(session, shop.id, found, written, now=now)
     doubts.note(session, shop.id, found, now=now)
     touched.tokens |= trade.fold_deletions(session, shop.id, found)
     account.fold_customers(session, shop.id, found, customer_of)

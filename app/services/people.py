@@ -65,7 +65,7 @@ def resolve(session: Session, shop_id: int, groups: Iterable[Sequence[Identity]]
     wanted = [identity for component in components for identity in component]
     if not wanted:
         return {}
-    known = _known(session, shop_id, wanted)
+    known = find(session, shop_id, wanted)
     answer: dict[Identity, int] = {}
     links: list[Any] = []
     fresh = [c for c in components if not any(i in known for i in c)]
@@ -85,6 +85,20 @@ def resolve(session: Session, shop_id: int, groups: Iterable[Sequence[Identity]]
     if links:
         session.execute(insert_rows(CustomerIdentity, links))
     return answer
+
+
+def find(session: Session, shop_id: int, wanted: Iterable[Identity]) -> dict[Identity, int]:
+    """Return the customers that these identities lead to; who is not known is missing."""
+    pairs = [{"kind": kind, "value": value} for kind, value in wanted]
+    if not pairs:
+        return {}
+    told = as_table(CustomerIdentity, pairs)
+    rows = session.execute(
+        select(CustomerIdentity.kind, CustomerIdentity.value, CustomerIdentity.customer_id)
+        .join(told, (CustomerIdentity.kind == told.c.kind) & (CustomerIdentity.value == told.c.value))
+        .where(CustomerIdentity.shop_id == shop_id)
+    )
+    return {(kind, value): customer_id for kind, value, customer_id in rows}
 
 
 def lock_shop(session: Session, shop_id: int) -> None:
@@ -205,16 +219,6 @@ def _components(groups: Iterable[Sequence[Identity]]) -> list[list[Identity]]:
     for identity in parent:
         found[root(identity)].append(identity)
     return list(found.values())
-
-
-def _known(session: Session, shop_id: int, wanted: list[Identity]) -> dict[Identity, int]:
-    told = as_table(CustomerIdentity, [{"kind": kind, "value": value} for kind, value in wanted])
-    rows = session.execute(
-        select(CustomerIdentity.kind, CustomerIdentity.value, CustomerIdentity.customer_id)
-        .join(told, (CustomerIdentity.kind == told.c.kind) & (CustomerIdentity.value == told.c.value))
-        .where(CustomerIdentity.shop_id == shop_id)
-    )
-    return {(kind, value): customer_id for kind, value, customer_id in rows}
 
 
 def _create(session: Session, shop_id: int, count: int) -> list[int]:

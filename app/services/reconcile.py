@@ -16,13 +16,18 @@ from sqlalchemy.orm import Session
 from app.domain.polling import Kind, Page
 from app.models import Cursor, Shop, ShopState
 from app.models.cursor import WEBHOOKS
-from app.services import erase, forgotten, react
+from app.services import counts, erase, forgotten, react, reviews
 from app.services.ingest import Fact, ingest
 from app.services.people import lock_shop
 
 # The shop's clock and ours, and what its lists show late (Shopify docs, "Best practices for webhooks"; shopify.md 2.1).
 OVERLAP = timedelta(minutes=10)
 HEALTH_EVERY = timedelta(hours=1)
+# Reviews have no time of their last change. So those of these days are read anew once a day: what was hidden, changed or
+# taken away since is found, and what somebody wrote who became a customer later. Older ones answer no question of ours.
+WATCHED = timedelta(days=90)
+# What a shop waits for after it was connected. Reviews may be forbidden to our keys, and no flow begins with one.
+IMPORTED = tuple(kind for kind in Kind if kind is not Kind.REVIEWS)
 _LATER = timedelta(days=1)  # when it is looked again whether a kind can be asked for by now
 _TROUBLE = 3  # tries in a row that failed, before somebody is told
 _LONGEST_ERROR = 300  # characters
@@ -48,18 +53,24 @@ def run_of(cursor: Cursor, *, now: datetime) -> Run:
     """Return the run that goes on, or the one that begins now."""
     if cursor.began_at is not None:
         return Run(since=cursor.since, began_at=cursor.began_at)
-    return Run(since=cursor.watermark - OVERLAP if cursor.watermark else None, began_at=now)
+    since = cursor.watermark - OVERLAP if cursor.watermark else None
+    if cursor.kind == Kind.REVIEWS and (since is None or counts.is_due(cursor, now)):
+        since = min(since or now, now - WATCHED)
+    return Run(since=since, began_at=now)
 
 
 def take_in(session: Session, cursor: Cursor, run: Run, page: Page, *, every: timedelta, now: datetime) -> Values:
     """Fold a page and return what is to be written into the cursor's row."""
     if not fold(session, cursor.shop_id, page, now=now):
         return stopped()
+    reviews.miss(session, cursor.shop_id, page, now=now)
     done = page.objects if cursor.began_at is None else cursor.done + page.objects
     values: Values = {"attempts": 0, "deaths": 0, "done": done, "error": _unread(cursor, page)}
     if page.next is not None:
         return values | {"page": page.next, "since": run.since, "began_at": run.began_at, "due_at": now}
     values |= {"page": None, "since": None, "began_at": None, "watermark": run.began_at, "due_at": run.began_at + every}
+    if cursor.kind == Kind.REVIEWS and run.since is not None and run.since <= run.began_at - WATCHED:
+        values["counted_at"] = run.began_at  # they are not counted, and were all looked through
     _note_import(session, cursor)
     return values | ({"imported_at": now} if cursor.imported_at is None else {})
 
@@ -152,7 +163,7 @@ def in_trouble(session: Session) -> dict[int, list[str]]:
 
 def _note_import(session: Session, ended: Cursor) -> None:
     """Take back that the shop waits for its import, with the last kind of it."""
-    is_left = (Cursor.shop_id == ended.shop_id, Cursor.kind.in_(list(Kind)), Cursor.id != ended.id)
+    is_left = (Cursor.shop_id == ended.shop_id, Cursor.kind.in_(IMPORTED), Cursor.id != ended.id)
     if session.scalar(select(Cursor.id).where(*is_left, Cursor.imported_at.is_(None)).limit(1)) is None:
         session.execute(update(Shop).where(Shop.id == ended.shop_id).values(import_wanted_at=None))
 

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from app import crypto
-from app.flows.snapshot import CheckoutFacts, OptInFacts, OrderFacts, PersonFacts, Snapshot
+from app.flows.snapshot import AnswerFacts, CheckoutFacts, OptInFacts, OrderFacts, PersonFacts, Snapshot
 from app.models import (
     Arm,
     Checkout,
@@ -68,6 +68,7 @@ class _Loaded:
     orders: dict[str, OrderFacts]
     entries: dict[tuple[str, int], list[Entry]]
     reactions: dict[int, Reaction]
+    reviewed: dict[str, AnswerFacts]
     paces: pacing.Paces
     now: datetime
     opt_ins: dict[str, OptInFacts]
@@ -119,6 +120,7 @@ def _load(session: Session, shop: Shop, subjects: Sequence[Subject], now: dateti
         orders=histories.orders(session, shop, order_ids, known, ever) if order_ids else {},
         entries=histories.entries(session, shop.id, others) if others else {},
         reactions=histories.reactions(session, shop.id, {s.run_id for s in subjects if s.run_id}),
+        reviewed=histories.reviewed(session, shop.id, order_ids),
         paces=pacing.load(session, shop, carts | others, now=now),
         now=now,
         opt_ins=_opt_ins(session, shop.id, {s.episode for s in subjects if s.key == "opt_in"}),
@@ -151,10 +153,15 @@ def _about(subject: Subject, loaded: _Loaded, shop_state: str) -> Snapshot:
         entered_before_at=_entered_before_at(subject, loaded),
         has_open_checkout=subject.key != "checkout" and subject.customer_id in loaded.newest_open,
         clicked=reaction.clicked,
-        answer=reaction.answer,
+        answer=_newest_answer(reaction.answer, loaded.reviewed.get(subject.episode) if order else None),
         is_unhappy=person.is_unhappy,
         pace=loaded.paces.of(subject.customer_id, person.country, run_id=subject.run_id),
     )
+
+
+def _newest_answer(*told: AnswerFacts | None) -> AnswerFacts | None:
+    """Return the newest of what somebody said of an order: with the stars of its mail, or in a review in the shop."""
+    return max((answer for answer in told if answer), key=lambda answer: answer.at, default=None)
 
 
 def _ordered_at(subject: Subject, order: OrderFacts | None, loaded: _Loaded) -> datetime | None:

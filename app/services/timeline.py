@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, true
 from sqlalchemy.orm import Session
 
 from app.models import (
@@ -23,6 +23,7 @@ from app.models import (
     Enrollment,
     Link,
     Order,
+    Product,
     Shipment,
 )
 
@@ -73,13 +74,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that happened. `row` is what the kind's table holds of it; `flow` of a decision or an answer."""
+    """One thing that happened. `row` is what the kind's table holds of it; `flow` of a decision, or an answer to a mail."""
 
     place: Place
     kind: Kind
     row: Any
     flow: str | None = None
-    detail: str | None = None  # the order's number of a parcel, the link of a click, the mail of an answer
+    detail: str | None = None  # the order's number of a parcel, the link of a click, the mail or the product of an answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,8 +168,9 @@ def _clicks(session: Session, shop_id: int, customer_id: int, before: Place | No
 
 def _answers(session: Session, shop_id: int, customer_id: int, before: Place | None) -> list[Entry]:
     query = (
-        select(Answer, Delivery.flow, Delivery.step)
-        .join(Delivery, (Delivery.shop_id == Answer.shop_id) & (Delivery.id == Answer.delivery_id))
+        select(Answer, Delivery.flow, case((Answer.review_id.is_(None), Delivery.step), else_=Product.title))
+        .outerjoin(Delivery, (Delivery.shop_id == Answer.shop_id) & (Delivery.id == Answer.delivery_id))
+        .outerjoin(Product, (Product.shop_id == Answer.shop_id) & (Product.external_id == Answer.product_id))
         .where(Answer.shop_id == shop_id, Answer.customer_id == customer_id)
     )
     return _entries(Kind.ANSWER, _read(session, Kind.ANSWER, query, Answer.answered_at, Answer.id, before))

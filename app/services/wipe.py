@@ -182,7 +182,10 @@ def _runs(session: Session, shop_id: int, ids: Collection[int]) -> None:
     mails = _of(Delivery, shop_id, ids)
     _set(session, Delivery, *mails, Delivery.reason.is_not(None), **said)
     _set(session, Delivery, *mails, recipient=None, subject=None, error=None)
-    _set(session, Answer, *_of(Answer, shop_id, ids), words=None)  # how many stars there were stays
+    # How many stars a mail brought stays. A review's number leads to what the person wrote in the shop, so that goes whole.
+    written = (*_of(Answer, shop_id, ids), Answer.review_id.is_not(None))
+    session.execute(delete(Answer).where(*written).execution_options(synchronize_session=False))
+    _set(session, Answer, *_of(Answer, shop_id, ids), words=None)
     # A link may hold the checkout's key; what was opened and when stays, and where from does not.
     ours = select(Delivery.id).where(*mails)
     _set(session, Link, Link.shop_id == shop_id, Link.delivery_id.in_(ours), url=None)

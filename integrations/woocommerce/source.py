@@ -14,6 +14,7 @@ EVERY: Final[Mapping[Kind, timedelta]] = {
     Kind.ORDERS: timedelta(minutes=15),
     Kind.CUSTOMERS: timedelta(days=1),
     Kind.PRODUCTS: timedelta(days=1),
+    Kind.REVIEWS: timedelta(hours=1),
 }
 
 

@@ -147,3 +147,30 @@ def test_the_plain_role_can_do_nothing_by_itself(house):
         )
 
     assert (can_login, powers, memberships) == (False, [False, False, False, False], 0)
+
+
+def test_a_shop_that_was_connected_before_is_asked_for_reviews_and_waits_for_no_import(scratch):
+    """What people answered by mail stays, and nothing says that the shop is not read to the end."""
+    schema.migrate(scratch, to="0022")
+    shop = (
+        "INSERT INTO shops (platform, domain, url, name, sender_email, hash_key, state, installed_at) "
+        "VALUES (:platform, :domain, '', '', '', '', :state, now()) RETURNING id"
+    )
+    answer = (
+        "INSERT INTO answers (shop_id, delivery_id, enrollment_id, customer_id, score, is_low, answered_at) "
+        "VALUES (:id, 1, 1, 1, 5, false, now())"
+    )
+    ids = {}
+    with scratch.begin() as connection:
+        for state in ("active", "paused", "uninstalled"):
+            told = {"platform": "woocommerce", "domain": state, "state": state}
+            ids[state] = connection.scalar(text(shop), told)
+            connection.execute(text(answer), {"id": ids[state]})
+    schema.migrate(scratch)
+    with scratch.begin() as connection:
+        cursors = connection.execute(text("SELECT shop_id, kind, state, watermark, imported_at FROM cursors")).all()
+        waiting = connection.scalar(text("SELECT count(*) FROM shops WHERE import_wanted_at IS NOT NULL"))
+        answers = connection.scalar(text("SELECT count(*) FROM answers WHERE review_id IS NULL AND score = 5"))
+
+    assert sorted(tuple(c) for c in cursors) == [(ids[s], "reviews", "pending", None, None) for s in ("active", "paused")]
+    assert (waiting, answers) == (0, 3)

@@ -11,6 +11,7 @@ from flask_babel import ngettext
 
 from app.db import sessions
 from app.models import NO_SHOP, Shop, ShopState
+from app.services import answers
 from app.services import health as facts
 from app.services.watch import SCHEDULER_SILENCE
 from app.web.admin import show
@@ -40,16 +41,22 @@ def health() -> ResponseReturnValue:
         inside = facts.inside(session, g.frame.shop, now=g.frame.now)
     with sessions().begin() as owner:
         outside = facts.outside(owner, shop_id(), now=g.frame.now)
-    checks = [*_connection(g.frame.shop, inside), *_webhooks(inside), *_mail(inside, outside), *_queues(inside, outside)]
+    checks = [
+        *_connection(g.frame.shop, inside), *_webhooks(inside), *_mail(inside, outside), *_unhappy(inside),
+        *_queues(inside, outside),
+    ]  # fmt: skip
     worst = next((tone for tone in ("crit", "warn") if any(c.tone == tone for c in checks)), "ok")
-    cursors = [c for c in inside.cursors if c.imported_at or c.began_at or c.error]
+    cursors = [c for c in inside.cursors if c.watermark or c.began_at or c.counted_at or c.error]  # those that can be read
     return render_template(
         "admin/health.html", checks=checks, worst=worst, cursors=cursors, causes=inside.causes, kinds=_kinds()
     )
 
 
 def _kinds() -> dict[str, str]:
-    return {"orders": _("Orders"), "checkouts": _("Open carts"), "customers": _("Customers"), "products": _("Products")}
+    return {
+        "orders": _("Orders"), "checkouts": _("Open carts"), "customers": _("Customers"), "products": _("Products"),
+        "reviews": _("Reviews"),
+    }  # fmt: skip
 
 
 def _connection(shop: Shop, inside: facts.Inside) -> Iterator[Check]:
@@ -124,6 +131,17 @@ def _mail(inside: facts.Inside, outside: facts.Outside) -> Iterator[Check]:
     if inside.rivals:
         said = _("Your shop may be mailing about carts by itself: %(names)s.", names=", ".join(inside.rivals))
         yield Check("warn", _("Two mails about one cart"), said, _("Switch such mails off there, or people get two."))
+
+
+def _unhappy(inside: facts.Inside) -> Iterator[Check]:
+    """Tell of low scores that wait for somebody: those people get no marketing meanwhile."""
+    if inside.unhappy:
+        count = show.at_least(inside.unhappy, answers.LISTED_MOST)
+        said = ngettext(
+            "%(count)s low score is not settled.", "%(count)s low scores are not settled.", inside.unhappy, count=count
+        )
+        log = (url_for("admin.answers"), _("See the answers"))
+        yield Check("warn", _("Unhappy shoppers"), said, _("They get no marketing until somebody has."), log)
 
 
 def _queues(inside: facts.Inside, outside: facts.Outside) -> Iterator[Check]:

@@ -233,6 +233,8 @@ EVENTS = {
     "consent_changed": noted("Consent changed"),
     "product_updated": noted("Product changed"),
     "product_deleted": noted("Product deleted"),
+    "review_updated": noted("Review written"),
+    "review_deleted": noted("Review taken away"),
     "shop_updated": noted("Shop changed"),
     "app_uninstalled": noted("Cartwheel removed"),
     "scopes_changed": noted("Rights changed"),
