@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select
@@ -21,6 +23,7 @@ from app.services import connecting, connections, shops
 from integrations.woocommerce import hooks
 from integrations.woocommerce.look import NoShop, look, look_inside
 from jobs import drain as draining
+from jobs import slots
 from jobs.access import shop_access
 
 TRIES = 4  # of one part of an attempt: somebody is looking at the page
@@ -69,13 +72,8 @@ def _carry_on(model: Any, row: Any, step: Callable[[Any], Values | None]) -> Non
 
 
 def _attempt(attempt: OAuthState) -> Values | None:
-    parts: dict[Phase, Callable[[OAuthState], Values | None]] = {
-        Phase.CHECKING: _check,
-        Phase.PROVING: _prove,
-        Phase.LINKING: _link,
-    }
     try:
-        return parts[Phase(attempt.phase)](attempt)
+        return _PARTS[Phase(attempt.phase)](attempt)
     except NoShop as exc:
         return connecting.stopped(str(exc), instead=exc.instead)
     except NotAllowed:
@@ -87,7 +85,9 @@ def _attempt(attempt: OAuthState) -> Values | None:
 
 
 def _check(attempt: OAuthState) -> Values:
-    front = look(attempt.url)
+    """Look at an address that anybody may have typed."""
+    with _slot(attempt):
+        front = look(attempt.url)
     return connecting.checked(attempt, asdict(front), now=_now())
 
 
@@ -97,12 +97,22 @@ def _prove(attempt: OAuthState) -> None:
     An attempt that was stopped while we asked has another fence: its keys are nobody's, and no shop is made of them.
     """
     keys = connecting.keys_of(attempt)
-    access = ShopAccess(shop_id=NO_SHOP, domain=attempt.url, base_url=attempt.url, key=keys.key, secret=keys.secret)
+    access = ShopAccess(
+        shop_id=NO_SHOP, domain=attempt.url, base_url=attempt.url, key=keys.key, secret=keys.secret,
+        slot=partial(_slot, attempt),
+    )  # fmt: skip
     inside = asdict(look_inside(access))
     with sessions().begin() as session:
         now = clock.now(session)
         shop = connecting.prove(session, attempt, keys, inside, now=now)
         claims.finish(session, OAuthState, [attempt], connecting.proven(shop, now=now))
+
+
+def _slot(attempt: OAuthState) -> AbstractContextManager[None]:
+    """Return a slot of the shop, where this is one that is connected again: its two calls are those of all our work."""
+    with sessions().begin() as session:
+        shop_id = connecting.known_shop(session, attempt.url)
+    return slots.slot_at(attempt.url) if shop_id is None else slots.slot(shop_id)
 
 
 def _link(attempt: OAuthState) -> Values:

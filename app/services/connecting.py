@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
 from app import crypto
@@ -152,7 +152,7 @@ def prove(session: Session, attempt: OAuthState, keys: Keys, inside: Mapping[str
     A shop that we know keeps what its people set: its sender, its name, and the secret that its webhooks sign with.
     """
     domain = attempt.url.partition("://")[2]
-    known = session.scalar(select(Shop).where(Shop.platform == "woocommerce", Shop.domain == domain.lower()))
+    known = session.scalar(_known(attempt.url))
     shop = install.connect_woocommerce(
         session, attempt.url, key=keys.key, secret=keys.secret, webhook_secret=_hook_secret(session, known),
         facts=_facts(domain, known, attempt.front, inside), actor=ACTOR, now=now,
@@ -160,6 +160,16 @@ def prove(session: Session, attempt: OAuthState, keys: Keys, inside: Mapping[str
     )  # fmt: skip
     connections.learn(session, shop.id, inside, now=now)
     return shop
+
+
+def known_shop(session: Session, url: str) -> int | None:
+    """Return the shop that an address is of, None where it is no shop's yet."""
+    shop = session.scalar(_known(url))
+    return shop.id if shop else None
+
+
+def _known(url: str) -> Select[Shop]:
+    return select(Shop).where(Shop.platform == "woocommerce", Shop.domain == url.partition("://")[2].lower())
 
 
 def proven(shop: Shop, *, now: datetime) -> dict[str, Any]:

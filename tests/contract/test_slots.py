@@ -10,14 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
+from app import clock
+from app.db import sessions
 from app.domain.errors import Transient
+from app.models import OAuthState, Phase
+from app.services import connecting as attempts
 from integrations.woocommerce.rest import RestClient
-from jobs import slots
+from jobs import connecting, slots
 from jobs.access import shop_access
 from tests import builders
 
@@ -193,3 +197,57 @@ def test_an_answer_counts_though_the_session_of_its_slot_broke(host: Host, house
     assert answer == "kept"
     with slots.slot(1), slots.slot(1):
         assert locks(house) == 2
+
+
+def test_looking_at_an_address_that_is_no_shops_yet_takes_a_slot_of_its_host(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I15: a stranger chose whom we call, under as many paths as they liked."""
+    monkeypatch.setattr(slots, "PATIENCE", 0.1)
+    attempt = begun(f"{host.url}/elsewhere")
+    with slots.slot_at(f"{host.url}/a"), slots.slot_at(f"{host.url}/b"):
+        connecting.drain(float("inf"))
+    waiting = of(attempt)
+    held_by_the_shop = host.answered
+    with slots.slot(1), slots.slot(1):
+        come_due()
+        connecting.drain(float("inf"))
+
+    assert (waiting.state, waiting.phase) == ("pending", Phase.CHECKING)
+    assert "two calls" in (waiting.error or "")
+    assert (held_by_the_shop, host.answered) == (0, 2)  # a shop's slots are its own: the index was asked for, both ways
+    assert (of(attempt).phase, "no WordPress" in (of(attempt).problem or "")) == (Phase.STOPPED, True)
+
+
+@pytest.mark.parametrize("phase", [Phase.CHECKING, Phase.PROVING])
+def test_connecting_a_shop_again_shares_its_two_calls(host: Host, monkeypatch: pytest.MonkeyPatch, phase: Phase) -> None:
+    """I15: also those that look at its address, and those that prove the keys."""
+    monkeypatch.setattr(slots, "PATIENCE", 0.1)
+    attempt = begun(host.url, phase)
+    with slots.slot(1), slots.slot(1):
+        connecting.drain(float("inf"))
+    waiting, asked = of(attempt), host.answered
+    come_due()
+    connecting.drain(float("inf"))
+
+    assert (waiting.state, waiting.phase, asked) == ("pending", phase, 0)
+    assert (host.answered > 0, of(attempt).phase) == (True, Phase.STOPPED)
+
+
+def begun(url: str, phase: Phase = Phase.CHECKING) -> int:
+    with sessions().begin() as session:
+        attempt, _ = attempts.begin(session, url, keys=attempts.Keys("ck", "cs"), now=clock.now(session))
+        attempt.phase = phase
+        session.execute(text("UPDATE connections SET due_at = now() + interval '1 day'"))  # nothing else calls the host
+        session.flush()
+        return attempt.id
+
+
+def come_due() -> None:
+    with sessions().begin() as session:
+        session.execute(text("UPDATE oauth_states SET due_at = now()"))
+
+
+def of(attempt: int) -> OAuthState:
+    with sessions().begin() as session:
+        return session.scalars(select(OAuthState).where(OAuthState.id == attempt)).one()
