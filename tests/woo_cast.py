@@ -8,19 +8,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
-from sqlalchemy import select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.serving import make_server
 
 from app.demo.config import DemoConfig
 from app.demo.fakes import Fakes
 from app.demo.server import create_app as create_shops
+from app.demo.webhook import SignedWebhook
 from app.demo.woocommerce import WooShop
 from app.models import OAuthState, Shop
-from jobs import connecting
+from app.services import edit_flow
+from jobs import connecting, doubts, reconcile
+from tests import builders
 
 KEY, SECRET = "ck_" + "1" * 40, "cs_" + "2" * 40
 WAIT = 30.0  # seconds; a test that waits so long has failed
@@ -124,3 +128,49 @@ def town(house: sessionmaker[Session], monkeypatch: pytest.MonkeyPatch, folder: 
         yield Town(house, fakes, f"http://127.0.0.1:{web}")
     fakes.stop()
     config.settings.cache_clear()
+
+
+@pytest.fixture
+def connected(house: sessionmaker[Session], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Town]:
+    """A connected shop whose first import is over, and whose deliveries come when the test says so."""
+    with town(house, monkeypatch, tmp_path) as opened:
+        opened.connect()
+        assert opened.fakes.sender.wait_until_idle(WAIT)
+        work(opened)
+        yield opened
+
+
+def work(place: Town) -> None:
+    """Do everything that is due: connecting, doubts, polling, webhooks, steps, mails."""
+    connecting.drain(float("inf"))
+    builders.work_off()
+    doubts.drain(float("inf"))
+    reconcile.drain(float("inf"))
+    builders.work_off()
+
+
+def delivered(place: Town) -> None:
+    """Wait until the shop has sent all it has to send, and work it off."""
+    assert place.fakes.sender.wait_until_idle(WAIT)
+    builders.work_off()
+
+
+def send(webhook: SignedWebhook) -> int:
+    return requests.post(webhook.url, data=webhook.body, headers=webhook.headers, timeout=WAIT).status_code
+
+
+def due(place: Town, *kinds: str) -> None:
+    """Let the time come at which these are asked for again."""
+    with place.house.begin() as session:
+        session.execute(text("UPDATE cursors SET due_at = now() WHERE kind = ANY(:kinds)"), {"kinds": list(kinds)})
+
+
+def switch_on(place: Town, *flows: str) -> None:
+    with place.house.begin() as session:
+        for flow in flows:
+            edit_flow.switch(session, 1, flow, on=True, actor="test", now=session.scalar(select(func.now())))
+
+
+def rows(place: Town, query: str) -> list[tuple[Any, ...]]:
+    with place.house() as session:
+        return [tuple(row) for row in session.execute(text(query))]
