@@ -1,10 +1,11 @@
-"""What a merchant may change in a flow's tree: the wait before a mail, and the terms of its coupon."""
+"""What a merchant may change in a flow's tree: who comes in, whom a mail is for, the wait before it, its coupon."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from app.domain.errors import Refused
+from app.flows.audience import Line, joined
 from app.flows.vocabulary import Branch, Flow, Percent, Repeat, Send, Step, Tag, Wait, blocks
 
 LONGEST_WAIT = timedelta(days=400)
@@ -30,6 +31,8 @@ def with_wait(flow: Flow, send_key: str, length: timedelta) -> Flow:
         raise Refused(f"There is no wait before {send_key} that could be changed.")
     if not timedelta(seconds=1) <= length <= LONGEST_WAIT:
         raise Refused("A wait must be at least 1 second and at most 400 days.")
+    if length == wait.length:
+        return flow  # 30 days stay 30 days, and are not written as 720 hours
     new = _of_length(wait, length)
     # By identity: two waits of a flow may be equal, and only one of them stands before this mail.
     return replace(flow, steps=_mapped(flow.steps, lambda step: new if step is wait else step))
@@ -51,6 +54,22 @@ def with_coupon(flow: Flow, send_key: str, percent: int, valid_hours: int) -> Fl
 
     def changed(step: Step) -> Step:
         return replace(step, coupon=coupon) if isinstance(step, Send) and step.key == send_key else step
+
+    return replace(flow, steps=_mapped(flow.steps, changed))
+
+
+def with_audience(flow: Flow, lines: Sequence[Line]) -> Flow:
+    """Return the flow for other people: with these lines among its conditions of entry."""
+    return replace(flow, trigger=replace(flow.trigger, when=joined(flow.trigger.when, lines)))
+
+
+def with_only(flow: Flow, send_key: str, lines: Sequence[Line]) -> Flow:
+    """Return the flow with one of its mails for other people of it."""
+
+    def changed(step: Step) -> Step:
+        if isinstance(step, Send) and step.key == send_key:
+            return replace(step, when=joined(step.when, lines))
+        return step
 
     return replace(flow, steps=_mapped(flow.steps, changed))
 

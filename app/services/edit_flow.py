@@ -65,6 +65,18 @@ def all_current(session: Session, shop_id: int) -> list[FlowState]:
     return sorted(states, key=lambda state: list(FLOWS).index(state.settings.flow))
 
 
+def row_of(session: Session, state: FlowState) -> FlowVersion:
+    """Return the row of a flow's current version: who made it and when."""
+    settings = state.settings
+    return session.scalars(
+        select(FlowVersion).where(
+            FlowVersion.shop_id == settings.shop_id,
+            FlowVersion.flow == settings.flow,
+            FlowVersion.version == settings.version,
+        )
+    ).one()
+
+
 def people_in(session: Session, shop_id: int) -> dict[str, int]:
     """Count who is part-way through, by flow."""
     rows = session.execute(

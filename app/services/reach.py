@@ -16,7 +16,7 @@ from app.domain.events import ConsentState
 from app.flows.conditions import fits, names
 from app.flows.engine import happened_at
 from app.flows.snapshot import CheckoutFacts, OrderFacts, PersonFacts, Snapshot
-from app.flows.vocabulary import Flow, SubjectKey
+from app.flows.vocabulary import Flow, TriggerEvent
 from app.models import Checkout, CustomerIdentity, Order, Shop, ShopState
 from app.services import held, histories
 from app.services.held import NOBODY, Person
@@ -41,7 +41,7 @@ class Reach:
     With `is_cut` there were more than were looked at, which are the newest.
     """
 
-    of: SubjectKey
+    of: TriggerEvent
     looked: int
     fit: int
     is_cut: bool
@@ -70,7 +70,7 @@ def reach(session: Session, shop: Shop, flow: Flow, *, now: datetime) -> Reach |
         moments = _newest_of_each(moments)
     found = _snapshots(session, shop, flow, moments, since=now - PERIOD)
     looked = [snapshot for snapshot in found if happened_at(flow, snapshot) is not None]
-    return Reach(of=flow.subject, looked=len(looked), fit=sum(fits(flow, s) for s in looked), is_cut=is_cut)
+    return Reach(of=flow.trigger.event, looked=len(looked), fit=sum(fits(flow, s) for s in looked), is_cut=is_cut)
 
 
 def _moments(session: Session, shop_id: int, flow: Flow, since: datetime) -> list[_Moment]:

@@ -30,6 +30,12 @@
     document.getElementById("savebar")?.removeAttribute("hidden");
   });
 
+  // A refused form: whoever sent it goes on at its first wrong field, unless the page says where (autofocus).
+  document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+    if (ctx.response?.status !== 422 || document.activeElement.matches("[autofocus]")) return;
+    (document.getElementById(ctx.target?.id) ?? document).querySelector("[aria-invalid=true]")?.focus();
+  });
+
   // A mail is shown anew while its text is written: the preview's own button sends it into the frame.
   let looking;
   document.addEventListener("input", (event) => {

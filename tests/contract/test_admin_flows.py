@@ -169,8 +169,9 @@ def test_a_form_shows_what_the_flow_says_and_gives_it_back(house, cast):
     with house() as session:
         flow = edit_flow.current(session, cast.tea, "abandoned_cart").flow
 
-    assert forms.changed(flow, forms.stored(flow)) == flow
-    assert [(m.after, m.unit) for m in forms.stored(flow)] == [("1", "hours"), ("24", "hours")]
+    fields = forms.stored(flow, "USD")
+    assert forms.changed(flow, fields) == flow
+    assert [(m.after, m.unit) for m in fields.mails] == [("1", "hours"), ("24", "hours")]
 
 
 def test_the_flow_page_counts_whom_it_affects(client):

@@ -151,7 +151,7 @@ def test_it_looks_at_so_many_and_says_that_there_are_more(house, people, monkeyp
     monkeypatch.setattr(reaching, "LOOKED_MOST", 2)
     told = asked(house, people.tea, flow_for("abandoned_cart", worth_at_least(7_000)))
 
-    assert told == Reach(of="checkout", looked=2, fit=1, is_cut=True)  # the newest two: Cleo's and Anna's
+    assert told == Reach(of="checkout_updated", looked=2, fit=1, is_cut=True)  # the newest two: Cleo's and Anna's
 
 
 MANY = (

@@ -45,7 +45,8 @@ WAITS = st.builds(
 )  # fmt: skip
 SENDS = st.builds(
     Send, NAMES, st.none() | st.builds(Percent, st.integers(1, 100), st.integers(1, 8760)), st.integers(1, 720),
-    st.sampled_from([None, "marketing", "transactional"]), SOME,
+    st.sampled_from([None, "marketing", "transactional"]),
+    st.just(()) | st.tuples(st.builds(Condition, NAMES, st.integers(1, 9))),
 )  # fmt: skip
 LEAVES = st.one_of(WAITS, SENDS, st.builds(Tag, NAMES.filter(lambda n: len(n) > 2), st.booleans()), st.builds(Leave, NAMES))
 STEPS = st.recursive(

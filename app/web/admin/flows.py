@@ -1,4 +1,4 @@
-"""The flows of a shop: the list with its switches, and the page of one flow with its waits and coupons."""
+"""The flows of a shop: the list with its switches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,17 +6,15 @@ from dataclasses import dataclass
 from flask import abort, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.flows import FLOWS
-from app.flows.vocabulary import to_json
-from app.models import DeliveryState, FlowVersion
+from app.models import DeliveryState
 from app.services import connections, edit_flow, listings
 from app.services import results as counting
 from app.services.edit_flow import FlowState
 from app.services.results import Results
-from app.web.admin import forms, show, steps, versions, words
+from app.web.admin import show, words
 from app.web.admin.charts import Area, area
 from app.web.admin.door import blueprint, done, opened
 from app.web.guards import Guard, actor, guarded, shop_id
@@ -70,35 +68,6 @@ def flows() -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/flows/<key>")
-@guarded(Guard.MERCHANT)
-def flow(key: str) -> ResponseReturnValue:
-    """Show one flow, step by step."""
-    with opened() as session:
-        state = _current(session, key)
-        return _flow_page(session, state, forms.stored(state.flow))
-
-
-@blueprint.post("/flows/<key>")
-@guarded(Guard.MERCHANT)
-def save_flow(key: str) -> ResponseReturnValue:
-    """Make the typed waits and coupons the flow's next version, or show what is wrong with them."""
-    _known(key)
-    with opened() as session:
-        state = edit_flow.locked(session, shop_id(), key)  # of two who save at once, the second is told
-        fields = forms.typed(state.flow, request.form)
-        new = forms.changed(state.flow, fields)
-        is_stale = request.form.get("version", type=int) != state.settings.version
-        if new is None or is_stale:
-            seen = request.form.get("version", type=int) if is_stale else None
-            return _flow_page(session, state, fields, status=409 if new else 422, is_stale=is_stale, seen=seen)
-        saved = edit_flow.import_flow(session, shop_id(), to_json(new), actor=actor(), now=g.frame.now)
-        say = _what_was_saved(state, saved)
-        if htmx_request().wants_fragment:
-            return _flow_page(session, saved, forms.stored(saved.flow), say=say)
-    return done("flow", say=say, key=key)
-
-
 @blueprint.route("/flows/<key>/activation", methods=["POST", "DELETE"])
 @guarded(Guard.MERCHANT)
 def activation(key: str) -> ResponseReturnValue:
@@ -138,7 +107,7 @@ def _row(state: FlowState, results: Results) -> FlowRow:
 def _switched(session: Session, state: FlowState) -> str:
     """Return the piece that the switch stands in: the flow's own head, or its line in the list and the set-up card."""
     if htmx_request().hx_target_id == "flow-head":
-        return render_template("admin/_flow_head.html", state=state, edited=_edited(session, state), words=words)
+        return render_template("admin/_flow_head.html", state=state, edited=edit_flow.row_of(session, state), words=words)
     results = counting.results(session, shop_id(), now=g.frame.now)
     setup = _setup(session, edit_flow.all_current(session, shop_id()))
     return render_template("admin/_flow_switched.html", row=_row(state, results), setup=setup, words=words)
@@ -166,46 +135,3 @@ def _setup(session: Session, states: Sequence[FlowState]) -> list[SetupStep]:
             hint="Leave a cart with an e-mail address behind, and wait.",
         ),
     ]
-
-
-def _edited(session: Session, state: FlowState) -> FlowVersion:
-    """Return the row of the current version: who made it and when."""
-    return session.scalars(
-        select(FlowVersion).where(
-            FlowVersion.shop_id == shop_id(),
-            FlowVersion.flow == state.settings.flow,
-            FlowVersion.version == state.settings.version,
-        )
-    ).one()
-
-
-def _flow_page(
-    session: Session,
-    state: FlowState,
-    fields: list[forms.MailFields],
-    *,
-    status: int = 200,
-    is_stale: bool = False,
-    seen: int | None = None,
-    say: str | None = None,
-) -> ResponseReturnValue:
-    """Render the page of one flow, or its body for htmx."""
-    key = state.settings.flow
-    results = counting.results(session, shop_id(), now=g.frame.now)
-    waiting = counting.waiting_by_step(session, shop_id(), key)
-    context = {
-        "state": state, "fields": fields, "results": results, "edited": _edited(session, state), "words": words,
-        "lines": steps.lines(state.flow, waiting), "units": forms.UNITS, "is_stale": is_stale,
-        "theirs": versions.theirs(session, key, seen=seen, newest=state.settings.version), "whats": versions.WHATS,
-        "is_dirty": status != 200, "skipped": results.skipped_because(key),
-        "rivals": connections.rivals(session, shop_id(), [key]),
-    }  # fmt: skip
-    if htmx_request().wants_fragment:
-        return respond(render_template("admin/_flow.html", **context), toast=say, status=status)
-    return render_template("admin/flow.html", **context), status
-
-
-def _what_was_saved(before: FlowState, after: FlowState) -> str:
-    if after.settings.version == before.settings.version and after.flow == before.flow:
-        return str(_("Nothing was changed, so nothing was saved."))
-    return str(_("Saved as version %(version)s. It holds for people who enter from now on.", version=after.settings.version))
