@@ -35,7 +35,7 @@ def back_office(fakes: Fakes) -> Blueprint:
         if app != config.shopify_client_id:
             abort(404)
         host = base64.urlsafe_b64encode(f"{request.host}/store/{handle}".encode()).decode().rstrip("=")
-        said = {"embedded": "1", "host": host, "shop": domain, "locale": "en", "timestamp": str(int(desk.real()))}
+        said = {"embedded": "1", "host": host, "shop": domain, "locale": desk.locale, "timestamp": str(int(desk.real()))}
         opened = f"{config.cartwheel_url}/shopify/?{urlencode(sign_query(said, config.shopify_client_secret))}"
         page = make_response(
             render_template("demo/back_office.html", shop=fakes.shopify, desk=desk, handle=handle, app=app, opened=opened)

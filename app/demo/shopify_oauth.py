@@ -76,6 +76,7 @@ class TokenDesk:
         self._store = store
         book = (store and store.get(TokenBook, THE_BOOK)) or TokenBook()
         self.is_installed = book.is_installed
+        self.locale = "en"  # of who is signed in to the admin
         self._access = dict(book.access)
         self._refresh = {token: _Grant(*grant) for token, grant in book.refresh.items()}
         self._codes: set[str] = set()

@@ -32,7 +32,7 @@ def wp_admin(fakes: Fakes) -> Blueprint:
     def show() -> Response:
         """Show Cartwheel in its frame, or the way to connect the shop."""
         token = passport.token()
-        opened = f"{app}/woocommerce/admin?wordpress_token={token}" if token else None
+        opened = f"{app}/woocommerce/admin?wordpress_token={token}&locale={passport.locale}" if token else None
         connect = f"{app}/woocommerce/connect?shop={fakes.woocommerce.home_url}"
         page = make_response(render_template("demo/wp_admin.html", shop=fakes.woocommerce, opened=opened, connect=connect))
         page.headers["Content-Security-Policy"] = _POLICY.format(app=app)

@@ -15,10 +15,11 @@ _PATH = "/webhooks/woocommerce/"
 
 
 class Passport:
-    """Makes tokens; `real` is the clock of the shop's server, which tests set."""
+    """Makes tokens; `real` is the clock of the shop's server, which tests set, as they set the language of who looks."""
 
     def __init__(self, shop: WooShop, config: DemoConfig) -> None:
         self._shop, self._config = shop, config
+        self.locale = "en_US"  # as WordPress writes it
 
     def token(self) -> str | None:
         """Make a token, or none where the shop is not connected."""

@@ -45,6 +45,7 @@ class Shop(Base):
     currency: Mapped[str] = mapped_column(server_default=text("'USD'"))
     timezone: Mapped[str] = mapped_column(server_default=text("'UTC'"))
     locale: Mapped[str] = mapped_column(server_default=text("'en'"))
+    page_language: Mapped[str | None]  # of our pages for its people; None: as the back office around them
     scopes: Mapped[str] = mapped_column(server_default=text("''"))
     # Nothing is marketed between these minutes of the shopper's day; None is off.
     quiet_from: Mapped[int | None] = mapped_column(SmallInteger)

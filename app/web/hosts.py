@@ -13,7 +13,7 @@ from app import clock
 from app.catalogues import noted
 from app.db import sessions
 from app.log import get_logger
-from app.web import errors
+from app.web import errors, languages
 from app.web.host import STANDALONE, Host, NotAdmitted, retry
 from app.web.install.shopify_host import SHOPIFY
 from app.web.install.wordpress_host import WORDPRESS
@@ -80,7 +80,7 @@ def _enters(host: Host, token: str) -> bool:
     try:
         domain = host.read(token)
         # Before the shop is looked up, because an error has a page in the frame too.
-        g.host, g.framing, g.marks = host, host.framing(domain), host.marks(domain)
+        g.host, g.framing, g.marks = host, host.framing(domain), host.marks(domain) | languages.of_host()
         g.shop_id, g.actor = host.enter(domain, token), "merchant"
     except NotAdmitted as exc:
         g.refusal = str(exc)

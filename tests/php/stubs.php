@@ -29,6 +29,7 @@ final class World {
 	public $notices    = array();
 	public $styles     = array();
 	public $user_id    = 0;
+	public $user_locale = 'zh_TW';
 	public $may        = true;
 	public $nonce      = 'good';
 	public $home       = 'https://shop.example.com';
@@ -400,6 +401,9 @@ function check_ajax_referer( $action, $field, $dies ) {
 }
 function current_user_can( $right ) {
 	return World::$now->may;
+}
+function get_user_locale() {
+	return World::$now->user_locale;
 }
 function get_current_user_id() {
 	return World::$now->user_id;

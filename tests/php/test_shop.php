@@ -60,7 +60,7 @@ function test_the_page_frames_cartwheel_with_a_token_for_who_looks() {
 	connect();
 	World::$now->user_id = 7;
 	$html                = printed( array( 'Cartwheel_Admin', 'show' ) );
-	holds( 1 === preg_match( '#src="https://cartwheel\.example\.org/woocommerce/admin\?wordpress_token=([A-Za-z0-9_.-]+)"#', $html, $found ) );
+	holds( 1 === preg_match( '#src="https://cartwheel\.example\.org/woocommerce/admin\?wordpress_token=([A-Za-z0-9_.-]+)&amp;locale=zh_TW"#', $html, $found ), 'with the language of who looks' );
 	$claims = json_decode( base64_decode( strtr( explode( '.', $found[1] )[0], '-_', '+/' ) ), true );
 	same( array( 'Zr8_o0eDqv3mWm4yYz-1Kg', '7', 'https://shop.example.com' ), array( $claims['cid'], $claims['uid'], $claims['origin'] ) );
 	same( Cartwheel_Token::LIFE, $claims['exp'] - $claims['iat'] );

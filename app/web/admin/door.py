@@ -88,6 +88,7 @@ def _read_frame(database: Session, others: list[OtherShop], refused_since: datet
     if shop is None:  # it was forgotten since the person signed in
         session.clear()
         abort(401)
+    g.page_language = shop.page_language
     granted = frozenset(filter(None, shop.scopes.split(",")))
     connection = connections.of(database, shop.id) if shop.connection_id else None
     return Frame(

@@ -16,7 +16,8 @@ from app.catalogues import noted
 from app.domain.consent import ConsentMode
 from app.domain.errors import Refused
 from app.models import Shop
-from app.services import brand, edit_flow, edit_rules, mail_pace, mail_rules, sender
+from app.services import brand, edit_flow, edit_rules, mail_pace, mail_rules, page_language, sender
+from app.web.languages import LANGUAGES
 
 Fields = dict[str, str]
 REGIONS = {
@@ -32,6 +33,7 @@ MODES = {
     ConsentMode.REGIONAL: noted("Whom the law of their country lets us mail"),
     ConsentMode.ANYONE: noted("Everybody who did not refuse"),
 }
+LANGUAGE = "language"  # the section that changes the words of all others
 LIMIT = 1000  # characters of one field
 COUNTRIES_MOST = 60  # in the list of those that are asked to confirm
 _HOURS = ("click_hours", "window_hours")
@@ -220,6 +222,18 @@ def _save_holdout(session: Session, shop: Shop, typed: Fields, by: By) -> Fields
     return errors
 
 
+def _language(_session: Session, shop: Shop) -> Fields:
+    return {"page_language": shop.page_language or ""}
+
+
+def _save_language(session: Session, shop: Shop, typed: Fields, by: By) -> Fields:
+    wanted = typed["page_language"] or None
+    if wanted and wanted not in LANGUAGES:
+        return {"page_language": "Choose one of the list."}
+    page_language.change(session, shop, wanted, actor=by.actor)
+    return {}
+
+
 def _tick(is_on: bool) -> str:
     return "on" if is_on else ""
 
@@ -238,4 +252,5 @@ SECTIONS = {
     "pace": Section(noted("Quiet hours and caps"), _pace, _save_pace),
     "measuring": Section(noted("What is measured"), _measuring, _save_measuring),
     "holdout": Section(noted("Comparison group"), _holdout, _save_holdout),
+    LANGUAGE: Section(noted("Language of these pages"), _language, _save_language),
 }

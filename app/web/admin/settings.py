@@ -3,7 +3,7 @@
 Of two people who save the same section the second is told: a form says what stood in it when it was shown.
 """
 
-from flask import abort, g, render_template, request
+from flask import abort, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 from app import clock
 from app.flows import FLOWS
 from app.services import brand
+from app.web import languages
 from app.web.admin import sections, settings_facts, show
 from app.web.admin.door import blueprint, done, opened
 from app.web.admin.sections import SECTIONS, By, Fields, Section
 from app.web.guards import Guard, actor, guarded
-from app.web.htmx import htmx_request, respond
+from app.web.htmx import htmx_request, redirect_whole_page, respond
 
 SEEN = "seen"  # the field with the print of what the form was shown with
 THEIRS = "theirs"  # the button that gives up what was typed
@@ -71,6 +72,9 @@ def _locked(session: Session, section: Section) -> Fields:
 
 
 def _saved(session: Session, key: str, *, say: str | None) -> ResponseReturnValue:
+    if key == sections.LANGUAGE:
+        languages.forget()
+        return redirect_whole_page(url_for("admin.settings")) if htmx_request().htmx else done("settings", say=None)
     if htmx_request().wants_fragment:
         return respond(render_template("admin/_settings.html", key=key, **_context(session)), toast=say)
     return done("settings", say=say)

@@ -8,7 +8,7 @@ from app.services import signin
 from app.web.admin.door import blueprint
 from app.web.guards import Guard, guarded, sign_in
 from app.web.htmx import htmx_request, redirect_whole_page
-from app.web.languages import LANGUAGES
+from app.web.languages import LANGUAGES, choose
 
 
 @blueprint.get("/")
@@ -74,7 +74,7 @@ def choose_language() -> ResponseReturnValue:
     wanted = request.form.get("language", "")
     if wanted not in LANGUAGES:
         abort(404)
-    session["language"] = wanted
+    choose(wanted)
     return redirect(url_for("admin.flows"), 303)
 
 

@@ -2,11 +2,13 @@
 
 import hashlib
 from functools import lru_cache
+from typing import Any
 
 from flask import Blueprint, Response, abort, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.config import settings
+from app.web import languages
 from app.web.guards import Guard, guarded
 from app.web.install import wordpress_host
 from app.web.install.wordpress_host import AGAIN, BACK_OFFICE, TOKEN
@@ -33,7 +35,8 @@ def download() -> ResponseReturnValue:
 @guarded(Guard.PUBLIC)
 def open_admin() -> ResponseReturnValue:
     """Lead the plugin's frame to the first page, which checks who is asking."""
-    return redirect(url_for("admin.flows", wordpress_token=request.args.get(TOKEN, "")))
+    said: dict[str, Any] = {TOKEN: request.args.get(TOKEN, ""), **languages.of_host()}
+    return redirect(url_for("admin.flows", **said))
 
 
 @blueprint.get("/renew")

@@ -17,6 +17,7 @@ final class Cartwheel_Admin {
 	const NONCE      = 'cartwheel-token';
 	const FRAME_PATH = '/woocommerce/admin';
 	const PARAMETER  = 'wordpress_token';
+	const LANGUAGE   = 'locale';
 
 	/**
 	 * Hooks in.
@@ -126,13 +127,14 @@ final class Cartwheel_Admin {
 	}
 
 	/**
-	 * Returns the frame's first address.
+	 * Returns the frame's first address, which says the language of who is signed in.
 	 *
 	 * @param string $token A fresh token.
 	 * @return string
 	 */
 	public static function frame_url( $token ) {
-		return Cartwheel_Settings::app_url() . self::FRAME_PATH . '?' . self::PARAMETER . '=' . rawurlencode( $token );
+		return Cartwheel_Settings::app_url() . self::FRAME_PATH . '?' . self::PARAMETER . '=' . rawurlencode( $token ) .
+			'&' . self::LANGUAGE . '=' . rawurlencode( get_user_locale() );
 	}
 
 	/**
