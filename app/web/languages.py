@@ -1,4 +1,4 @@
-"""The language of the merchant's pages: what was chosen, else what the back office around them speaks, else English.
+"""The language of the merchant's pages: what was chosen, else what the back office or the browser speaks.
 
 The words are marked with `_()` in templates and code; their catalogues are templates/locale/*.po (`script/messages`).
 A frame has no cookie, so there the choice is the shop's own, and the back office's language stands in every address. Some
@@ -18,7 +18,9 @@ from app.services.writing import locale_of
 LANGUAGES = {"en": "English", "ar": "العربية", "az": "Azərbaycanca", "zh_Hans": "简体中文", "zh_Hant": "繁體中文"}
 PARAMETER = "locale"  # Shopify's name for the language of its admin; the companion plugin uses it too
 _LONGEST = 35  # characters of a language tag (RFC 5646, 4.4.1)
+_MOST = 10  # languages of a browser that are looked at
 _SESSION = "language"
+_TRANSLATED = {"admin", "woocommerce", "shopify"}  # blueprints whose every page has our languages
 
 
 class _Catalogues(Domain):  # type: ignore[misc]
@@ -38,10 +40,12 @@ def init_app(app: Flask) -> None:
 
 
 def chosen() -> str:
-    """Return the language of this page: the session's, else the shop's, else the one of the back office around it."""
+    """Return the language of this page: the session's, else the shop's, the back office's around it, or the browser's."""
     if not has_request_context():
         return "en"
-    wanted = (session.get(_SESSION), g.get("page_language"), g.get("marks", {}).get(PARAMETER))
+    wanted = [session.get(_SESSION), g.get("page_language"), g.get("marks", {}).get(PARAMETER)]
+    if request.blueprint in _TRANSLATED:
+        wanted += [spoken(tag) for tag in list(request.accept_languages.values())[:_MOST]]
     return next((cast("str", name) for name in wanted if name in LANGUAGES), "en")
 
 

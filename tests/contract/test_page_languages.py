@@ -35,10 +35,24 @@ def root(html: str) -> dict[str, str]:
     return dict(re.findall(r'(\w+)="([^"]*)"', tag[0] if tag else ""))
 
 
-def test_pages_are_english_until_a_language_is_chosen(client):
-    html = client.get("/admin/flows", headers={"Accept-Language": "ar"}).text
+@pytest.mark.parametrize(("spoken", "language"), [
+    (None, "en"), ("de", "en"), ("ar-EG,en;q=0.8", "ar"), ("de-AT,de;q=0.9,zh-TW;q=0.5", "zh-Hant"),
+    ("en;q=0.4,az;q=0.8", "az"),
+    ("*", "en"), ("x" * 5000, "en"),
+])  # fmt: skip
+def test_pages_speak_the_browsers_language_until_one_is_chosen(client, spoken, language):
+    html = client.get("/admin/flows", headers={"Accept-Language": spoken} if spoken else {}).text
+    choose(client, "en")
+    chosen = client.get("/admin/flows", headers={"Accept-Language": spoken} if spoken else {}).text
 
-    assert WORDS["en"] in html
+    assert WORDS[language.replace("-", "_")] in html
+    assert (root(html)["lang"], root(html)["dir"]) == (language, "rtl" if language == "ar" else "ltr")
+    assert root(chosen)["lang"] == "en"
+
+
+def test_the_desk_has_english_words_and_says_so_whatever_the_browser_speaks(client):
+    html = client.get("/support/signed-out", headers={"Accept-Language": "ar"}).text
+
     assert (root(html)["lang"], root(html)["dir"]) == ("en", "ltr")
 
 
