@@ -94,7 +94,7 @@ def people(session: Session, shop_id: int, customers: Iterable[int]) -> dict[int
             consents[customer_id][value] = (ConsentState(state), at)
     return {
         c.id: Person(
-            is_gone=_is_gone(c.deleted_at, c.facts),
+            is_gone=is_gone(c.deleted_at, c.facts),
             email=c.email,
             orders=c.orders_count or 0,
             country=c.country,
@@ -106,7 +106,7 @@ def people(session: Session, shop_id: int, customers: Iterable[int]) -> dict[int
     }
 
 
-def _is_gone(deleted_at: datetime | None, facts: dict[str, list[str]]) -> bool:
+def is_gone(deleted_at: datetime | None, facts: dict[str, list[str]]) -> bool:
     """A deleted account that was heard of again later is a person again."""
     if deleted_at is None:
         return False

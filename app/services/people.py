@@ -159,10 +159,11 @@ def record_consent(session: Session, shop_id: int, hash_key: bytes, told: Sequen
     by_email: dict[str, list[Consent]] = defaultdict(list)
     for _, statement in told:
         by_email[statement.email].append(statement.consent)
-    _fold_consent(session, shop_id, [_newest_words(email, said) for email, said in by_email.items()])
+    _fold_consent(session, shop_id, [newest_words(email, said) for email, said in by_email.items()])
 
 
-def _newest_words(email: str, said: Sequence[Consent]) -> dict[str, Any]:
+def newest_words(email: str, said: Sequence[Consent]) -> dict[str, Any]:
+    """Return what an address's statements come to: the newest one, and the newest times of three kinds."""
     newest = max(said, key=lambda c: (c.at, STRICTNESS.index(c.state)))
     own = [c for c in said if c.source not in SECOND_HAND]
     agreed = [c for c in own if c.state is ConsentState.SUBSCRIBED]

@@ -31,7 +31,9 @@ _GONE_OUT = (DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
-class _Confirmation:
+class Confirmation:
+    """Whether an address was proved, and when its consent was said."""
+
     is_confirmed: bool
     consent_at: datetime | None
 
@@ -58,7 +60,7 @@ def fill(
     filled = []
     for snapshot, customer_id, email in zip(found, customers, emails, strict=True):
         known = replace(
-            _by_rules(rules, places.get(customer_id, {}), proofs.get(email or "")),
+            by_rules(rules, places.get(customer_id, {}), proofs.get(email or "")),
             blocked=blocked.get(email or ""),
             silence=unanswered.get(customer_id),
             **chosen.get(customer_id, {}),
@@ -67,7 +69,8 @@ def fill(
     return filled
 
 
-def _by_rules(rules: Rules, place: dict[str, Any], proof: _Confirmation | None) -> Permission:
+def by_rules(rules: Rules, place: dict[str, Any], proof: Confirmation | None) -> Permission:
+    """Return what a shop's rules make of where somebody is and what they proved."""
     country = place.get("country")
     since = rules.double_opt_in_since
     is_new = since is not None and (proof is None or proof.consent_at is None or proof.consent_at >= since)
@@ -80,24 +83,25 @@ def _by_rules(rules: Rules, place: dict[str, Any], proof: _Confirmation | None) 
     )
 
 
+def choice(rows: Sequence[Preference]) -> dict[str, Any]:
+    """Return what the choices of a person's addresses come to."""
+    return {
+        "topics_off": frozenset(topic for row in rows for topic in row.topics_off),
+        "paused_until": max((row.paused_until for row in rows if row.paused_until), default=None),
+        "frequency": max((Frequency(row.frequency) for row in rows), key=GAPS.__getitem__),
+        "has_birthday": any(row.birthday for row in rows),
+    }
+
+
 def _chosen(session: Session, shop_id: int, customers: Iterable[int]) -> dict[int, dict[str, Any]]:
     """Return what people chose themselves; of several addresses the stricter choice counts."""
     by_customer: dict[int, list[Preference]] = defaultdict(list)
     query = select(Preference).where(Preference.shop_id == shop_id, one_of(Preference.customer_id, set(customers)))
     for row in session.scalars(query, execution_options={"populate_existing": True}):
         by_customer[row.customer_id].append(row)
-    rarest = {c: max((Frequency(r.frequency) for r in rows), key=GAPS.__getitem__) for c, rows in by_customer.items()}
-    mailed = _mailed(session, shop_id, [c for c, frequency in rarest.items() if frequency is not Frequency.ALL])
-    return {
-        customer_id: {
-            "topics_off": frozenset(topic for row in rows for topic in row.topics_off),
-            "paused_until": max((row.paused_until for row in rows if row.paused_until), default=None),
-            "frequency": rarest[customer_id],
-            "mailed_at": mailed.get(customer_id),
-            "has_birthday": any(row.birthday for row in rows),
-        }
-        for customer_id, rows in by_customer.items()
-    }
+    chosen = {customer_id: choice(rows) for customer_id, rows in by_customer.items()}
+    mailed = _mailed(session, shop_id, [c for c, found in chosen.items() if found["frequency"] is not Frequency.ALL])
+    return {customer_id: {**found, "mailed_at": mailed.get(customer_id)} for customer_id, found in chosen.items()}
 
 
 def _mailed(session: Session, shop_id: int, customers: list[int]) -> dict[int, datetime]:
@@ -136,7 +140,7 @@ def _places(session: Session, shop_id: int, customers: Iterable[int]) -> dict[in
     """Return where people are, when they bought last and when they last began to."""
     ids = set(customers)
     found: dict[int, dict[str, Any]] = {
-        row.id: {"country": row.country or _territory(row.locale)}
+        row.id: {"country": row.country or territory(row.locale)}
         for row in session.execute(
             select(Customer.id, Customer.country, Customer.locale).where(
                 Customer.shop_id == shop_id, one_of(Customer.id, ids)
@@ -158,13 +162,13 @@ def _places(session: Session, shop_id: int, customers: Iterable[int]) -> dict[in
     return found
 
 
-def _territory(locale: str | None) -> str | None:
+def territory(locale: str | None) -> str | None:
     """Return the country of a language tag such as pt-BR, None without one."""
     last = (locale or "").replace("_", "-").split("-")[-1]
     return last.upper() if len(last) == 2 and "-" in (locale or "").replace("_", "-") else None
 
 
-def _proofs(session: Session, shop_id: int, emails: set[str]) -> dict[str, _Confirmation]:
+def _proofs(session: Session, shop_id: int, emails: set[str]) -> dict[str, Confirmation]:
     identity = CustomerIdentity
     rows = session.execute(
         select(identity.kind, identity.value, identity.consent_at, identity.confirmed_at, identity.refused_at).where(
@@ -172,7 +176,7 @@ def _proofs(session: Session, shop_id: int, emails: set[str]) -> dict[str, _Conf
         )
     )
     return {
-        row.value: _Confirmation(
+        row.value: Confirmation(
             bool(row.confirmed_at and (row.refused_at is None or row.confirmed_at > row.refused_at)), row.consent_at
         )
         for row in rows

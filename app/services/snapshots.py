@@ -57,7 +57,7 @@ class Subject:
 
 
 @dataclass(slots=True)
-class _Loaded:
+class Loaded:
     """All that the snapshots of a batch are made of, by what it belongs to."""
 
     checkouts: dict[str, CheckoutFacts]
@@ -92,7 +92,7 @@ def load(session: Session, shop: Shop, subjects: Sequence[Subject], *, now: date
     if not subjects:
         return []
     loaded = _load(session, shop, subjects, now)
-    half = [_about(subject, loaded, shop.state) for subject in subjects]
+    half = [about(subject, loaded, shop.state) for subject in subjects]
     suppressed = _suppressions(session, shop, {s.recipient for s in half if s.recipient}, now)
     is_on = _switches(session, shop.id)
     found = [
@@ -102,7 +102,7 @@ def load(session: Session, shop: Shop, subjects: Sequence[Subject], *, now: date
     return permissions.fill(session, shop, found, [s.customer_id for s in subjects], now=now)
 
 
-def _load(session: Session, shop: Shop, subjects: Sequence[Subject], now: datetime) -> _Loaded:
+def _load(session: Session, shop: Shop, subjects: Sequence[Subject], now: datetime) -> Loaded:
     """Ask for what the kinds of subjects in this batch need, and for nothing else."""
     tokens = {s.episode for s in subjects if s.key == "checkout"}
     carts = {s.customer_id for s in subjects if s.key == "checkout"}
@@ -111,7 +111,7 @@ def _load(session: Session, shop: Shop, subjects: Sequence[Subject], now: dateti
     people = held.people(session, shop.id, carts | others)
     known = histories.histories(session, shop, carts | others, now=now)
     ever = {c: max(h.orders, people.get(c, NOBODY).orders) for c, h in known.items()}
-    return _Loaded(
+    return Loaded(
         checkouts=held.checkouts(session, shop, tokens) if tokens else {},
         answered=_orders(session, shop.id, tokens) if tokens else {},
         newest_open=_newest_open(session, shop.id, carts | others),
@@ -127,8 +127,8 @@ def _load(session: Session, shop: Shop, subjects: Sequence[Subject], now: dateti
     )
 
 
-def _about(subject: Subject, loaded: _Loaded, shop_state: str) -> Snapshot:
-    """Return the snapshot of a subject, as long as neither its suppression nor its flow's switch is known."""
+def about(subject: Subject, loaded: Loaded, shop_state: str) -> Snapshot:
+    """Return the snapshot of a subject, without its suppression, its flow's switch and its permission."""
     person = loaded.people.get(subject.customer_id, NOBODY)
     checkout = loaded.checkouts.get(subject.episode) if subject.key == "checkout" else None
     # A cart's mail goes to the address typed there and to no other: without the cart the person is not known either.
@@ -164,7 +164,7 @@ def _newest_answer(*told: AnswerFacts | None) -> AnswerFacts | None:
     return max((answer for answer in told if answer), key=lambda answer: answer.at, default=None)
 
 
-def _ordered_at(subject: Subject, order: OrderFacts | None, loaded: _Loaded) -> datetime | None:
+def _ordered_at(subject: Subject, order: OrderFacts | None, loaded: Loaded) -> datetime | None:
     """Return when the person bought after what the run is about: the cart, the order before, or their entry."""
     if subject.key == "checkout":
         return loaded.answered.get(subject.episode)
@@ -174,7 +174,7 @@ def _ordered_at(subject: Subject, order: OrderFacts | None, loaded: _Loaded) -> 
     return history.ordered_after(subject.entered_at)
 
 
-def _is_superseded(subject: Subject, checkout: CheckoutFacts | None, loaded: _Loaded) -> bool:
+def _is_superseded(subject: Subject, checkout: CheckoutFacts | None, loaded: Loaded) -> bool:
     """Say whether the person is followed elsewhere: a newer cart, or, two accounts having become one, an older run."""
     if subject.key == "checkout":
         latest = loaded.newest_open.get(subject.customer_id)
@@ -185,7 +185,7 @@ def _is_superseded(subject: Subject, checkout: CheckoutFacts | None, loaded: _Lo
     return any(run.is_active and run.run_id < subject.run_id for run in runs)
 
 
-def _entered_before_at(subject: Subject, loaded: _Loaded) -> datetime | None:
+def _entered_before_at(subject: Subject, loaded: Loaded) -> datetime | None:
     """Return when the person entered the flow before, runs not counted that were too soon themselves."""
     runs = loaded.entries.get((subject.flow, subject.customer_id), [])
     earlier = [run.at for run in runs if run.counts and (subject.run_id is None or run.run_id < subject.run_id)]
