@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -137,14 +137,11 @@ class _Stage:
     def hear(self, moment: Moment) -> None:
         """Let the flow look at what happened, as `services/react.py` does."""
         self._at = moment.at
-        fresh = {}
         for episode in moment.begins:
-            if entered := self._enter(episode, moment.at):
-                run, snapshot = entered
-                fresh[run.number] = snapshot
+            self._enter(episode, moment.at)
         self._refill(moment)
         for run in self._active():
-            snapshot = fresh.get(run.number) or self._look(run)
+            snapshot = self._look(run)
             waits = None if run.due_at is None else Waits(run.step_no, run.due_at, run.came_at)
             if decision := news(self.flow, waits, snapshot, now=moment.at):
                 self._apply(run, decision, snapshot)
@@ -158,21 +155,19 @@ class _Stage:
             self._apply(run, decision, snapshot)
         self._hand_over(at)
 
-    def _enter(self, episode: str, at: datetime) -> tuple[Run, Snapshot] | None:
+    def _enter(self, episode: str, at: datetime) -> None:
         runs = self.story.runs
         if self.flow.subject == "customer":
             times = [*self.past.entered_at, *(run.entered_at for run in runs)]
             if self._active() or not may_enter_again(self.flow, max(times, default=None), now=at):
-                return None
+                return
         elif any(run.episode == episode for run in runs):
-            return None
+            return
         run = Run(number=len(runs) + 1, episode=episode, entered_at=at, is_held_out=False)
         snapshot = self.past.snapshot(run, self.story, at=at, is_new=True)
-        if not should_enter(self.flow, snapshot, now=at):
-            return None
-        run.is_held_out = self.past.is_held_out(snapshot)
-        runs.append(run)
-        return run, replace(snapshot, is_held_out=run.is_held_out)
+        if should_enter(self.flow, snapshot, now=at):
+            run.is_held_out = self.past.is_held_out(snapshot)
+            runs.append(run)
 
     def _refill(self, moment: Moment) -> None:
         """Take people back whose emptied cart was filled again."""

@@ -13,7 +13,7 @@ from app.flows.snapshot import CheckoutFacts, PersonFacts, Purchase, Snapshot
 from app.flows.vocabulary import Flow
 
 T0 = datetime(2026, 11, 19, 12, 0, tzinfo=UTC)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 CART, VIP = FLOWS["abandoned_cart"], FLOWS["vip"]
 CHECKOUT = CheckoutFacts(
     token="t1", email="alice@example.com", pieces=2, subtotal_minor=4800, started_at=T0, changed_at=T0,
@@ -75,8 +75,8 @@ def test_a_changed_cart_moves_the_first_mail():
     assert told(past) == [("reminder", "sent", None, HOUR * 1.5), ("coupon", "sent", None, DAY + HOUR / 2)]
 
 
-def test_a_purchase_in_the_very_moment_of_the_mail_goes_before_it():
-    """I6: what is known first is heard first."""
+def test_a_purchase_in_the_very_moment_of_the_mail_stops_it():
+    """I6: whoever bought by then gets nothing."""
     past = Told((BEGUN, Moment(T0 + HOUR)), lambda at, *_: replace(SNAPSHOT, ordered_at=at if at >= T0 + HOUR else None))
 
     assert told(past) == [("reminder", "skipped", "ordered", HOUR)]
@@ -106,17 +106,49 @@ def test_the_night_puts_a_mail_off_and_does_not_age_it():
     assert told(past)[0] == ("reminder", "sent", None, 8 * HOUR)  # two hours past what a reminder may be late
 
 
-def test_two_mails_of_one_moment_go_one_at_a_time_where_mails_are_counted():
+def two_carts(at: datetime, run: Run, story: Story) -> Snapshot:
+    """Two carts of one person, in a shop that counts mails; the mails of the story count."""
+    sent = tuple(Mailed(line.at, 1) for line in story.lines if line.state == "sent")
+    pace = Pace(caps=(Cap(96, 3),), mailed=sent, urgent=1)
+    return replace(SNAPSHOT, checkout=replace(CHECKOUT, token=run.episode), pace=pace)
+
+
+TWO = Moment(T0, ("t1", "t2"))
+
+
+def test_two_mails_of_one_moment_go_one_at_a_time_and_what_is_put_off_does_not_age():
+    past = Told((TWO,), two_carts, is_capped=True)
+
+    assert [row[1:] for row in told(past) if row[0] == "reminder"] == [
+        ("sent", None, HOUR), ("sent", None, HOUR + MINUTE),
+    ]  # fmt: skip
+    # Three days after its time: later than a coupon may be, had it not been put off.
+    assert [row[1:] for row in told(past) if row[0] == "coupon"] == [("sent", None, DAY), ("sent", None, 4 * DAY + HOUR)]
+
+
+def test_a_purchase_stops_the_mail_that_waits_and_no_other_beside_it():
     def as_of(at: datetime, run: Run, story: Story) -> Snapshot:
-        sent = tuple(Mailed(line.at, 1) for line in story.lines if line.state == "sent")
-        pace = Pace(caps=(Cap(48, 3),), mailed=sent, urgent=1)
-        return replace(SNAPSHOT, checkout=replace(CHECKOUT, token=run.episode), pace=pace)
+        return replace(two_carts(at, run, story), ordered_at=at if at > T0 + HOUR else None)
 
-    past = Told((Moment(T0, ("t1", "t2")),), as_of, is_capped=True)
+    past = Told((TWO, Moment(T0 + HOUR + MINUTE / 2)), as_of, is_capped=True)
 
-    minute = timedelta(minutes=1)
-    assert [row[3] for row in told(past) if row[0] == "reminder"] == [HOUR, HOUR + minute]
-    assert [row[3] for row in told(past) if row[0] == "coupon"] == [DAY, 2 * DAY + HOUR]
+    lines = play(CART, past, until=T0 + DAY).lines
+    assert [(line.run, line.step, line.reason) for line in lines] == [
+        (1, "reminder", None), (2, "reminder", "ordered"), (1, "coupon", "ordered"),
+    ]  # fmt: skip
+
+
+def test_a_last_mail_that_waits_is_asked_about_once_more_and_takes_its_run_out():
+    def as_of(at: datetime, run: Run, story: Story) -> Snapshot:
+        is_no = at > T0 + 2 * DAY
+        return replace(two_carts(at, run, story), consent=ConsentState.UNSUBSCRIBED if is_no else ConsentState.SUBSCRIBED)
+
+    story = play(CART, Told((TWO,), as_of, is_capped=True), until=T0 + 9 * DAY)
+
+    assert [(run.state, run.reason) for run in story.runs] == [("finished", None), ("exited", "unsubscribed")]
+    assert [(line.state, line.reason) for line in story.lines if line.run == 2 and line.step == "coupon"] == [
+        ("skipped", "unsubscribed")
+    ]
 
 
 def test_a_cart_that_is_deleted_and_filled_again_goes_on_before_its_first_mail():
@@ -138,7 +170,7 @@ def patron(at: datetime, run: Run, story: Story) -> Snapshot:
 
 
 def test_somebody_is_in_a_flow_about_people_once_at_a_time_and_tags_are_counted():
-    story = play(VIP, Told((Moment(T0, (PERSON,)), Moment(T0 + DAY, (PERSON,))), patron), until=T0 + 40 * DAY)
+    story = play(VIP, Told((Moment(T0, (PERSON,)), Moment(T0 + 35 * DAY, (PERSON,))), patron), until=T0 + 40 * DAY)
 
     assert len(story.runs) == 1
     assert story.tags == {("vip", True): 1}
