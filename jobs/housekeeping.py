@@ -15,7 +15,7 @@ from app.log import get_logger
 from app.models import Erasure, claims
 from app.queues import QueueName, ring
 from app.services import comparison, erasing, hygiene_weeks, opt_in, proof, retention, signin
-from jobs import crediting, replays
+from jobs import crediting, rehearsals, replays
 from jobs import drain as draining
 from jobs.way_out import open_transport
 
@@ -23,7 +23,7 @@ log = get_logger()
 
 
 def drain() -> None:
-    """Carry erasures and replays on, credit, count, prove, and throw away what is over: an RQ job. It calls no shop."""
+    """Carry on what was asked for, credit, count, prove, and throw away what is over: an RQ job. It calls no shop."""
     transport = open_transport(_now)
     work = draining.Work(
         queue=QueueName.HOUSEKEEPING, model=Erasure, do=_advance, batch=1, before=lambda: forget_mails(transport)
@@ -32,6 +32,7 @@ def drain() -> None:
     end_requests()
     crediting.drain()
     replays.drain()
+    rehearsals.drain()
     prove()
     compare()
     look_back()

@@ -24,6 +24,7 @@ from app.models import (
     Doubt,
     Erasure,
     OAuthState,
+    Rehearsal,
     Replay,
     ScheduledStep,
     TagWrite,
@@ -86,6 +87,7 @@ RULES = (
     Rule(QueueName.SHOPS, lambda session, _now: account.are_facts_due(session)),  # after each install
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Erasure, now)),
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Replay, now)),
+    Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Rehearsal, now)),
     Rule(QueueName.HOUSEKEEPING, opt_in.is_any_over),
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Attribution, now)),
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: statistics.is_due(session)),  # every five minutes

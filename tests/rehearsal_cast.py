@@ -143,7 +143,8 @@ class Twins:
             )
             setting = Setting(shop, flow or state.flow, mail_rules.of(session, shop.id), float(share or 0))
             who, _ = recall.people(session, shop.id, setting.flow, since=T0, until=self.now)
-            return list(rehearse(session, setting, who, since=T0, until=self.now))
+            found = rehearse(session, setting, who, since=T0, until=self.now)
+            return [one for one in found if one is not None]
 
     def _tell(self, topics: dict[str, str], body: dict[str, Any]) -> None:
         """Tell both shops, who take it in at once."""

@@ -22,6 +22,7 @@ from app.models.message import BrandKit, TestMail
 from app.models.permission import ConsentWrite, MailRules, OptIn, OptInState, Preference
 from app.models.privacy import Erasure, ErasureKind, Export, ExportKind, Forgotten
 from app.models.receipt import DeliveryEvent
+from app.models.rehearsal import Rehearsal, RehearsalState
 from app.models.replay import Replay, ReplayState
 from app.models.reply import Reply
 from app.models.sending import Meter, Pause
@@ -84,6 +85,8 @@ __all__ = [
     "Product",
     "PurchaseMark",
     "Refund",
+    "Rehearsal",
+    "RehearsalState",
     "Replay",
     "ReplayState",
     "Reply",

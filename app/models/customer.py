@@ -95,6 +95,7 @@ class ConsentRow(ShopRow, Base):
     __table_args__ = (
         Index("uq_consents_statement", "shop_id", "email_hash", "at", "state", "source", unique=True),
         Index("ix_consents_customer", "shop_id", "customer_id"),
+        Index("ix_consents_at", "shop_id", "at"),
     )
 
     customer_id: Mapped[int] = mapped_column(BigInteger)

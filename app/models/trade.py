@@ -17,7 +17,7 @@ class Checkout(ShopRow, Base):
         Index("uq_checkouts_token", "shop_id", "token", unique=True),
         Index("ix_checkouts_customer", "shop_id", "customer_id"),
         Index("ix_checkouts_cart_token", "shop_id", "cart_token"),
-        # For the newest carts of a time (app/services/reach.py); one without an address can begin nothing.
+        # For the newest carts of a time (app/services/reach.py, recall.py); one without an address can begin nothing.
         Index("ix_checkouts_changed", "shop_id", "changed_at", postgresql_where=text("email IS NOT NULL")),
     )
 

@@ -120,7 +120,7 @@ def recall(
             entered_at=tuple(entered[who]),
         )
         found.append(facts)
-    return sorted(found, key=lambda facts: facts.customer_id)
+    return found
 
 
 class _Rows:

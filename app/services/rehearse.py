@@ -25,9 +25,14 @@ class Rehearsed:
 
 def rehearse(
     session: Session, setting: Setting, customers: Collection[int], *, since: datetime, until: datetime
-) -> Iterator[Rehearsed]:
-    """Play the flow as if it had been switched on at `since`; nothing is written."""
-    for facts in recall(session, setting, customers, since=since, until=until):
+) -> Iterator[Rehearsed | None]:
+    """Play the flow for each person as if it had been switched on at `since`, None for one who is not held any more."""
+    known = {facts.customer_id: facts for facts in recall(session, setting, customers, since=since, until=until)}
+    for customer_id in customers:
+        facts = known.get(customer_id)
+        if facts is None:
+            yield None
+            continue
         past = Remembered(setting, facts, since=since, until=until)
         yield Rehearsed(facts, play(setting.flow, past, until=until))
 

@@ -99,6 +99,12 @@ RULES = (
         "(SELECT shop_id, id FROM exports WHERE expires_at < now() - :age LIMIT :batch)",
     ),
     Rule(
+        "rehearsals",
+        timedelta(0),
+        "DELETE FROM rehearsals WHERE (shop_id, id) IN "
+        "(SELECT shop_id, id FROM rehearsals WHERE expires_at < now() - :age AND state <> 'pending' LIMIT :batch)",
+    ),
+    Rule(
         "links to sign in with",
         timedelta(0),
         "DELETE FROM sign_in_links WHERE token_hash IN "

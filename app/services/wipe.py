@@ -36,7 +36,7 @@ from app.models import (
     Shipment,
     TestMail,
 )
-from app.services import audit, bodies
+from app.services import audit, bodies, rehearsals
 
 # Events whose `object_id` is the person's own: the platform's customer id, the address, or its hash.
 _ABOUT_PEOPLE = (
@@ -137,6 +137,7 @@ def rows_of(session: Session, shop_id: int, subject: Subject, *, now: datetime) 
     parcels = (Shipment.shop_id == shop_id, Shipment.order_external_id.in_(orders))
     _set(session, Shipment, *parcels, company=None, tracking_number=None, tracking_url=None)
     _test_mails(session, shop_id, subject)
+    rehearsals.forget(session, shop_id, ids)
     marks = (PurchaseMark.customer_id.in_(ids), PurchaseMark.order_external_id.in_(orders))
     nothing = {"checkout_token": None, "cart_token": None, "email_hash": None}
     _set(session, PurchaseMark, PurchaseMark.shop_id == shop_id, or_(*marks), **nothing)
