@@ -8,9 +8,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from app.flows import FLOWS
+from app.flows import FLOWS, read_flow
 from app.flows.vocabulary import Flow, to_json
-from app.services import connections, edit_flow
+from app.services import connections, edit_flow, rehearsals
 from app.services import results as counting
 from app.services.edit_flow import FlowState
 from app.services.reach import Reach, reach
@@ -42,7 +42,9 @@ def flow(key: str) -> ResponseReturnValue:
     _known(key)
     with opened() as session:
         state = edit_flow.current(session, shop_id(), key)
-        return _page(session, state, Shown(fields=_stored(state), seen=state.settings.version))
+        draft = _rehearsed(session, key)
+        fields = forms.stored(draft or state.flow, g.frame.shop.currency)
+        return page(session, state, Shown(fields=fields, seen=state.settings.version, is_draft=draft is not None))
 
 
 @blueprint.post("/flows/<key>")
@@ -54,7 +56,7 @@ def save_flow(key: str) -> ResponseReturnValue:
         state = edit_flow.locked(session, shop_id(), key)  # of two who save at once, the second is told
         answer = _answer(session, state)
         if answer.status != 200 or answer.is_draft or htmx_request().wants_fragment:
-            return _page(session, edit_flow.current(session, shop_id(), key), answer)
+            return page(session, edit_flow.current(session, shop_id(), key), answer)
     return done("flow", say=answer.say, key=key)
 
 
@@ -85,7 +87,7 @@ def _is_for_nobody(session: Session, state: FlowState, new: Flow, fields: forms.
     return True
 
 
-def _page(session: Session, state: FlowState, shown: Shown) -> ResponseReturnValue:
+def page(session: Session, state: FlowState, shown: Shown) -> ResponseReturnValue:
     """Render the page of one flow, or its body for htmx."""
     key, newest = state.settings.flow, state.settings.version
     results = counting.results(session, shop_id(), now=g.frame.now)
@@ -99,7 +101,7 @@ def _page(session: Session, state: FlowState, shown: Shown) -> ResponseReturnVal
         "whats": versions.WHATS, "is_dirty": shown.status != 200 or shown.is_draft, "skipped": results.skipped_because(key),
         "rivals": connections.rivals(session, shop_id(), [key]), "version": shown.seen if shown.is_draft else newest,
         "names": condition_form.names(state.flow), "signs": condition_form.SIGNS,
-        "reach": _told_reach(session, state, shown),
+        "reach": _told_reach(session, state, shown), "can_rehearse": rehearsals.why_not(state.flow) is None,
     }  # fmt: skip
     if not htmx_request().wants_fragment:
         return render_template("admin/flow.html", **context), shown.status
@@ -107,6 +109,12 @@ def _page(session: Session, state: FlowState, shown: Shown) -> ResponseReturnVal
     if shown.is_draft:
         answer.headers["HX-Reswap"] = "outerHTML"  # the form stays where somebody looks at it
     return answer
+
+
+def _rehearsed(session: Session, key: str) -> Flow | None:
+    """Return the flow that a rehearsal played and nobody saved, to go on editing it."""
+    asked = rehearsals.find(session, shop_id(), request.args.get("rehearsal", 0, type=int))
+    return read_flow(asked.tree) if asked and asked.flow == key and asked.version is None else None
 
 
 def _told_reach(session: Session, state: FlowState, shown: Shown) -> str | None:
