@@ -8,7 +8,7 @@ from typing import Any, TextIO
 import click
 import yaml
 
-from app.cli import durations
+from app.cli import durations, flow_file, rehearse
 from app.cli.output import Row, emit, emit_list, json_option, say
 from app.cli.scope import actor, shop_option, transaction
 from app.domain.errors import Refused
@@ -22,13 +22,14 @@ COLUMNS = ("flow", "title", "is_on", "version", "holdout", "people", "updated_at
 VERSION_COLUMNS = ("version", "created_at", "created_by", "is_current", "people")
 CHANGE_COLUMNS = ("what", "mail", "language", "before", "after")
 NUMBER = click.IntRange(1, 2**31 - 1)  # of a version
-LARGEST_FILE = 256 * 1024  # characters; our largest flow has 2,000
-DEEPEST = 20  # levels; a flow has 5
 
 
 @click.group("flow")
 def group() -> None:
     """List, switch, change, export and import the flows of a shop."""
+
+
+group.add_command(rehearse.command)
 
 
 @group.command("list")
@@ -119,7 +120,7 @@ def export(flow: str, shop: str | None, output: TextIO) -> None:
 @json_option
 def import_(file: TextIO, shop: str | None, as_json: bool) -> None:
     """Make the YAML in FILE (- for standard input) the new version of the flow it names."""
-    tree = _read(file)
+    tree = flow_file.read(file)
     with transaction() as (session, now):
         shop_id = shops.find(session, shop).id
         state = edit_flow.import_flow(session, shop_id, tree, actor=actor(), now=now)
@@ -211,30 +212,6 @@ def _share(value: str) -> float:
         return float(value.removesuffix("%")) / (100 if value.endswith("%") else 1)
     except ValueError as exc:
         raise Refused(f"holdout: “{value}” is not a share. Write it like 0.1 or 10%.") from exc
-
-
-def _read(file: TextIO) -> object:
-    text = file.read(LARGEST_FILE + 1)
-    if len(text) > LARGEST_FILE:
-        raise Refused("That file is too large to be a flow.")
-    try:
-        _refuse_bombs(text)
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as exc:
-        place, problem = getattr(exc, "problem_mark", None), getattr(exc, "problem", None)
-        where = f" at line {place.line + 1}" if place else ""
-        raise Refused(f"That is not YAML{where}: {problem or 'it holds a character that YAML does not know'}.") from exc
-
-
-def _refuse_bombs(text: str) -> None:
-    """Refuse what a few bytes of YAML can unfold to: aliases of aliases, and nesting without end."""
-    depth = 0
-    for event in yaml.parse(text):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if isinstance(event, yaml.AliasEvent):
-            raise Refused("Write the flow without YAML aliases (*name).")
-        if depth > DEEPEST:
-            raise Refused("That file is nested too deeply to be a flow.")
 
 
 def _row(state: FlowState) -> dict[str, Any]:

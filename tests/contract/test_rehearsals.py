@@ -1,18 +1,24 @@
 """Rehearsals as rows: asked for, carried out slice by slice, stopped, bounded, forgotten; they write nothing else."""
 
+import json
 import socket
 from datetime import timedelta
 
 import pytest
+import yaml
+from click.testing import CliRunner
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
 import jobs.housekeeping
 import jobs.rehearsals
 from app import clock, db
+from app.cli import cli as command_line
 from app.domain.errors import Refused
 from app.flows import FLOWS
+from app.flows.edits import with_wait
 from app.flows.tally import Tally
+from app.flows.vocabulary import to_json
 from app.models import Base, Rehearsal, Shop
 from app.services import edit_flow, erase, rehearsals, retention
 from jobs.rehearsals import work_one
@@ -235,8 +241,6 @@ def test_it_is_thrown_away_after_thirty_days(house, shop_id):
 
 
 def test_a_tree_that_is_not_saved_is_what_is_played(house, shop_id):
-    from app.flows.edits import with_wait
-
     done = carry_out(house, ask(house, shop_id, with_wait(CART, "coupon", 60 * DAY)))
 
     assert "coupon" not in Tally.from_json(done.tally).mails or Tally.from_json(done.tally).coupons == 0
@@ -253,6 +257,52 @@ def test_somebody_with_everything_that_can_happen_to_one_can_be_rehearsed(house)
 
     assert {rehearsal.state for rehearsal in done.values()} == {"done"}
     assert (done["abandoned_cart"].looked_at, done["post_purchase"].looked_at) == (1, 1)
+
+
+def cli(*arguments, code=0):
+    result = CliRunner().invoke(command_line, ["flow", "rehearse", *arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_the_command_line_shows_how_far_it_is_and_prints_the_numbers(house, shop_id):
+    told = json.loads(cli("abandoned_cart", "--json").stdout)
+
+    assert (told["state"], told["version"], told["people"], told["came_in"], told["sent"]) == ("done", 1, 5, 4, 7)
+    assert told["mails"]["coupon"] == {"sent": 3, "ordered": 1}
+    assert (told["anyway_orders"], told["anyway_minor"], told["is_more"]) == (2, {"USD": 9600}, False)
+    plain = cli("abandoned_cart", "--days", "3")
+    assert "people: 2 of 2" in plain.stderr
+    assert "1 carts were left out" in plain.stderr
+    assert "example.com" not in plain.output
+
+
+def test_the_command_line_plays_a_file_and_refuses_what_it_cannot(house, shop_id, tmp_path):
+    file = tmp_path / "flow.yaml"
+    file.write_text(yaml.safe_dump(to_json(with_wait(CART, "reminder", 3 * HOUR))))
+    assert json.loads(cli("abandoned_cart", "--file", str(file), "--json").stdout)["version"] is None
+
+    assert "holds the flow abandoned_cart, not vip" in cli("vip", "--file", str(file), code=1).stderr
+    assert "cannot be rehearsed" in cli("double_opt_in", code=1).stderr
+    ask(house, shop_id)
+    assert "under way" in cli("abandoned_cart", code=1).stderr
+    cli("abandoned_cart", "--days", "91", code=2)
+
+
+def test_ctrl_c_stops_it_and_prints_what_was_counted(house, shop_id, monkeypatch):
+    monkeypatch.setattr(rehearsals, "SLICE", 2)
+    works = []
+
+    def interrupted(key):
+        works.append(key)
+        if len(works) == 3:
+            raise KeyboardInterrupt
+        return work_one(key)
+
+    monkeypatch.setattr(jobs.rehearsals, "work_one", interrupted)
+    result = cli("abandoned_cart", "--json")
+
+    assert (json.loads(result.stdout)["state"], json.loads(result.stdout)["people"]) == ("stopped", 2)
 
 
 def test_housekeeping_carries_it_on(house, shop_id):
