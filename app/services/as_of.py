@@ -95,6 +95,7 @@ class AsOf:
             },
             entries={},
             reactions={},
+            reviewed={o.external_id: review for o in facts.orders if (review := o.reviewed(at))},
             paces=Paces(self.setting.shop),
             now=at,
             opt_ins={},
@@ -124,6 +125,7 @@ class AsOf:
             email=facts.email,
             orders=facts.orders_elsewhere + kept if facts.orders_elsewhere else 0,
             country=facts.country,
+            tags=facts.tags,
             is_unhappy=any(s.is_low and s.answered_at <= at and not by(s.settled_at, at) for s in facts.scores),
             consents={email: (_standing(words.get(email)), _consent_at(words.get(email))) for email in facts.emails},
         )

@@ -1,9 +1,10 @@
 """What is held of carts and people, for many at once: what snapshots are made of."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -98,12 +99,17 @@ def people(session: Session, shop_id: int, customers: Iterable[int]) -> dict[int
             email=c.email,
             orders=c.orders_count or 0,
             country=c.country,
-            tags=frozenset(tag.casefold() for tag, (_, is_given) in c.tags.items() if is_given),
+            tags=given(c.tags),
             is_unhappy=c.unhappy_since is not None,
             consents=consents.get(c.id, {}),
         )
         for c in rows
     }
+
+
+def given(tags: Mapping[str, Sequence[Any]]) -> frozenset[str]:
+    """Return the tags that a person has, case folded, of those that were given and taken away."""
+    return frozenset(tag.casefold() for tag, (_, is_given) in tags.items() if is_given)
 
 
 def is_gone(deleted_at: datetime | None, facts: dict[str, list[str]]) -> bool:

@@ -162,8 +162,13 @@ def reactions(session: Session, shop_id: int, run_ids: Collection[int]) -> dict[
 
 def reviewed(session: Session, shop_id: int, order_ids: Collection[str]) -> dict[str, AnswerFacts]:
     """Return what people wrote in the shop of a product of these orders, after they had ordered it; the newest of each."""
+    return dict(reviews(session, shop_id, order_ids))
+
+
+def reviews(session: Session, shop_id: int, order_ids: Collection[str]) -> list[tuple[str, AnswerFacts]]:
+    """Return all of these, with the order that each is about, the oldest first."""
     if not order_ids:
-        return {}
+        return []
     rows = session.execute(
         select(Order.external_id, Answer.score, Answer.answered_at)
         .join(OrderLine, and_(OrderLine.shop_id == Order.shop_id, OrderLine.order_id == Order.id))
@@ -179,7 +184,7 @@ def reviewed(session: Session, shop_id: int, order_ids: Collection[str]) -> dict
         .where(Order.shop_id == shop_id, one_of(Order.external_id, order_ids), Answer.review_id.is_not(None))
         .order_by(Answer.answered_at, Answer.id)
     )
-    return {order_id: AnswerFacts(score=score, at=at) for order_id, score, at in rows}
+    return [(order_id, AnswerFacts(score=score, at=at)) for order_id, score, at in rows]
 
 
 def _ranked(shop_id: int, customers: Iterable[int], now: datetime) -> Select[*tuple[Any, ...]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.events import Consent
-from app.flows.snapshot import CheckoutFacts, OrderFacts
+from app.flows.snapshot import AnswerFacts, CheckoutFacts, OrderFacts
 from app.models import Preference
 
 
@@ -21,6 +21,7 @@ class Cart:
     email: str | None
     pieces: int
     subtotal_minor: int
+    worth_minor: int
     started_at: datetime
     changes: tuple[datetime, ...]
     deletions: tuple[datetime, ...]
@@ -40,12 +41,16 @@ class Cart:
             changed_at=changes[-1],
             is_completed=self.completed_at is not None and self.completed_at <= at,
             is_deleted=any(changes[-1] <= deleted_at <= at for deleted_at in self.deletions),
+            worth_minor=self.worth_minor,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bought:
-    """An order: its times, what went back and when, and when each parcel came (None: not yet); `updates` are tellings."""
+    """An order: its times, what went back and when, and when each parcel came (None: not yet).
+
+    `updates` are tellings, `reviews` what its buyer wrote of its products, the oldest first.
+    """
 
     external_id: str
     started_at: datetime
@@ -55,10 +60,12 @@ class Bought:
     cancelled_at: datetime | None
     deleted_at: datetime | None
     total_minor: int
+    worth_minor: int
     currency: str
     refunds: tuple[tuple[datetime, int], ...]
     parcels: tuple[datetime | None, ...]
     updates: tuple[datetime, ...]
+    reviews: tuple[AnswerFacts, ...] = ()
 
     @property
     def times(self) -> set[datetime]:
@@ -87,7 +94,12 @@ class Bought:
             total_minor=self.total_minor,
             refunded_minor=self.refunded(at),
             nth=nth,
+            worth_minor=self.worth_minor,
         )
+
+    def reviewed(self, at: datetime) -> AnswerFacts | None:
+        """Return the newest review as of a moment."""
+        return next((review for review in reversed(self.reviews) if review.at <= at), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +159,7 @@ class Facts:
     email: str | None
     emails: tuple[str, ...]
     country: str | None
+    tags: frozenset[str]  # case folded, as they are today: when each was given is not kept of what was taken away
     place: str | None  # the country by which the rules of consent go
     deleted_at: datetime | None  # None where they were heard of again
     older_orders: int  # kept ones that are not loaded

@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from app import crypto
 from app.domain.errors import Refused
 from app.domain.events import Consent, ConsentState
+from app.flows.snapshot import AnswerFacts
 from app.flows.vocabulary import Flow
 from app.models import (
     Answer,
@@ -33,7 +34,7 @@ from app.models import (
     Suppression,
 )
 from app.models.bulk import one_of
-from app.services import held, permissions, snapshots
+from app.services import held, histories, permissions, snapshots
 from app.services.as_of import Setting
 from app.services.histories import PURCHASES_MOST, UNDONE
 from app.services.past import Block, Bought, Cart, Facts, Mark, Posted, Said, Score
@@ -86,7 +87,7 @@ def recall(
     hashes = {crypto.hash_email(key, email): email for of_one in emails.values() for email in of_one}
     said, blocks = _said(rows, hashes), _blocks(rows, hashes)
     preferences = rows.by_customer(select(Preference).where(*rows.mine(Preference)), is_entity=True)
-    carts, orders = _carts(rows), _orders(rows)
+    carts, orders = _carts(rows, shop.currency), _orders(rows, shop.currency)
     marks, mails = _marks(rows, carts), _mails(rows, flow)
     answers = rows.by_customer(
         select(Answer.customer_id, Answer.answered_at, Answer.is_low, Answer.settled_at).where(*rows.mine(Answer))
@@ -104,6 +105,7 @@ def recall(
             email=person.email,
             emails=tuple(emails[who]),
             country=person.country,
+            tags=held.given(person.tags),
             place=person.country or permissions.territory(person.locale),
             deleted_at=person.deleted_at if held.is_gone(person.deleted_at, person.facts) else None,
             older_orders=older,
@@ -153,7 +155,7 @@ class _Rows:
 def _begins_with(flow: Flow, since: datetime) -> tuple[Any, InstrumentedAttribute[Any], Sequence[ColumnElement[bool]]]:
     match flow.trigger.event:
         case "checkout_updated":
-            return Checkout, Checkout.started_at, (Checkout.started_at >= since,)
+            return Checkout, Checkout.changed_at, (Checkout.changed_at >= since, Checkout.email.is_not(None))
         case "order_placed" | "order_paid" | "customer_ordered":
             return Order, Order.placed_at, (Order.placed_at >= since,)
         case "order_fulfilled":
@@ -166,7 +168,7 @@ def _begins_with(flow: Flow, since: datetime) -> tuple[Any, InstrumentedAttribut
 
 def _customers(rows: _Rows) -> Select[*tuple[Any, ...]]:
     c = Customer
-    columns = (c.id, c.email, c.country, c.locale, c.deleted_at, c.facts, c.orders_count, c.summed_at)
+    columns = (c.id, c.email, c.country, c.tags, c.locale, c.deleted_at, c.facts, c.orders_count, c.summed_at)
     return select(*columns).where(c.shop_id == rows.shop_id, one_of(c.id, rows.customers))
 
 
@@ -202,10 +204,11 @@ def _blocks(rows: _Rows, hashes: dict[bytes, str]) -> dict[str, list[Block]]:
     return found
 
 
-def _carts(rows: _Rows) -> dict[int, list[Cart]]:
+def _carts(rows: _Rows, currency: str) -> dict[int, list[Cart]]:
     c = Checkout
     columns = (
         c.customer_id, c.token, c.cart_token, c.email, c.lines, c.subtotal_minor, c.started_at, c.changed_at, c.completed_at,
+        c.currency,
     )  # fmt: skip
     held = rows.newest(columns, c.started_at, most=_OF_EACH)
     told = _told(rows, "checkout_updated")
@@ -216,7 +219,8 @@ def _carts(rows: _Rows) -> dict[int, list[Cart]]:
         gone = {*deleted.get(row.token, ()), *(deleted.get(row.cart_token, ()) if row.cart_token else ())}
         cart = Cart(
             token=row.token, cart_token=row.cart_token, email=row.email, pieces=sum(line["quantity"] for line in row.lines),
-            subtotal_minor=row.subtotal_minor, started_at=row.started_at, changes=tuple(sorted(changes)),
+            subtotal_minor=row.subtotal_minor, worth_minor=row.subtotal_minor if row.currency == currency else 0,
+            started_at=row.started_at, changes=tuple(sorted(changes)),
             deletions=tuple(sorted(gone)), completed_at=row.completed_at,
         )  # fmt: skip
         found[row.customer_id].append(cart)
@@ -244,7 +248,7 @@ def _deleted(rows: _Rows, names: set[str]) -> dict[str, list[datetime]]:
     return found
 
 
-def _orders(rows: _Rows) -> dict[int, list[Bought]]:
+def _orders(rows: _Rows, currency: str) -> dict[int, list[Bought]]:
     o = Order
     columns = (
         o.customer_id, o.external_id, o.started_at, o.placed_at, o.paid_at, o.fulfilled_at, o.cancelled_at, o.deleted_at,
@@ -253,12 +257,16 @@ def _orders(rows: _Rows) -> dict[int, list[Bought]]:
     held = rows.newest(columns, o.started_at, most=PURCHASES_MOST)
     ids = {row.external_id for row in held}
     told, refunds, parcels = _told(rows, "order_updated"), _refunds(rows, ids), _parcels(rows, ids)
+    reviews: dict[str, list[AnswerFacts]] = defaultdict(list)
+    for order_id, review in histories.reviews(rows.session, rows.shop_id, ids):
+        reviews[order_id].append(review)
     found: dict[int, list[Bought]] = defaultdict(list)
     for row in held:
         order = Bought(
             external_id=row.external_id, started_at=row.started_at, placed_at=row.placed_at, paid_at=row.paid_at,
             fulfilled_at=row.fulfilled_at, cancelled_at=row.cancelled_at, deleted_at=row.deleted_at,
-            total_minor=row.total_minor, currency=row.currency,
+            total_minor=row.total_minor, worth_minor=row.total_minor if row.currency == currency else 0,
+            currency=row.currency, reviews=tuple(reviews[row.external_id]),
             refunds=_went_back(row, refunds.get(row.external_id, ())), parcels=tuple(parcels.get(row.external_id, ())),
             updates=tuple(sorted(told.get((row.customer_id, row.external_id), ()))),
         )  # fmt: skip

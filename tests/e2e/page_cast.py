@@ -7,11 +7,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 import jobs.inbox
 import jobs.mail
+import jobs.rehearsals
 import jobs.runner
 from app import clock, crypto
 from app.config import settings
 from app.models import Customer, Delivery, OptIn, Role, Shop
-from app.services import edit_rules, mail_rules, opt_in, replays, signin, staff
+from app.services import edit_flow, edit_rules, mail_rules, opt_in, rehearsals, replays, signin, staff
 from app.services.content import unsubscribe_token
 from app.services.opt_in import SignUp
 from jobs import housekeeping
@@ -27,7 +28,7 @@ def filled_in(house: Maker, cast: Cast) -> dict[str, object]:
     return {
         **cast.mails, "webhook": cast.webhooks["failed"], "shop": cast.tea, "link": link(house, cast.tea),
         "staff_link": f"/support/sign-in/{staff_token(house, 'bo@example.com')}",
-        "eml": _mail_in_the_mailbox(house, cast.tea), **_replays(house), **_of_shoppers(house, cast),
+        "eml": _mail_in_the_mailbox(house, cast.tea), "rehearsal": _rehearsal(house, cast.tea), **_replays(house), **_of_shoppers(house, cast),
     }  # fmt: skip
 
 
@@ -46,6 +47,14 @@ def _mail_in_the_mailbox(house: Maker, shop_id: int) -> str:
     jobs.runner.drain()
     jobs.mail.drain()
     return next(iter(settings().outbox_dir.glob("*.eml"))).stem
+
+
+def _rehearsal(house: Maker, shop_id: int) -> int:
+    with house.begin() as session:
+        cart = edit_flow.current(session, shop_id, "abandoned_cart").flow
+        asked = rehearsals.ask(session, shop_id, cart, version=1, days=90, actor="test", now=clock.now(session))
+    jobs.rehearsals.drain()
+    return asked.id
 
 
 def _replays(house: Maker) -> dict[str, object]:
