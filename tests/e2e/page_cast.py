@@ -28,7 +28,8 @@ def filled_in(house: Maker, cast: Cast) -> dict[str, object]:
     return {
         **cast.mails, "webhook": cast.webhooks["failed"], "shop": cast.tea, "link": link(house, cast.tea),
         "staff_link": f"/support/sign-in/{staff_token(house, 'bo@example.com')}",
-        "eml": _mail_in_the_mailbox(house, cast.tea), "rehearsal": _rehearsal(house, cast.tea), **_replays(house), **_of_shoppers(house, cast),
+        "eml": _mail_in_the_mailbox(house, cast.tea), "rehearsal": _rehearsal(house, cast.tea),
+        **_replays(house), **_of_shoppers(house, cast),
     }  # fmt: skip
 
 
