@@ -21,6 +21,7 @@ from jobs.access import call_shop
 BATCH = 20
 NOT_ALLOWED_WAIT = timedelta(hours=1)  # the shop withdrew a right: a person mends that
 GUEST = "The person bought as a guest: the shop keeps no account that could be tagged."
+NEWER = "Something newer was decided about this tag."
 
 log = get_logger()
 _rng = SystemRandom()
@@ -46,8 +47,9 @@ def write_back() -> int:
 def _tag(wanted: Wanted) -> _Outcome:
     """Have the shop tag the customer, and return what is to be written about it."""
     row, account_id = wanted.row, wanted.account_id
-    if account_id is None:
-        return lambda session, _now: tagging.failed(session, row, GUEST)
+    if account_id is None or not wanted.is_newest:
+        why = GUEST if wanted.is_newest else NEWER
+        return lambda session, _now: tagging.passed_over(session, row, why)
     if row.deaths >= claims.MOST_DEATHS:
         reason = f"{claims.MOST_DEATHS} processes died while working on it."
         return lambda session, _now: tagging.failed(session, row, reason)

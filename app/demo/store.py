@@ -89,7 +89,7 @@ class Coupon:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
-    """Somebody whose address the shop knows; `consent_state` is the platform's word."""
+    """Somebody whose address the shop knows; `consent_state` is the platform's word, `meta` what plugins keep beside."""
 
     id: int
     email: str
@@ -98,6 +98,7 @@ class Customer:
     updated_at: datetime
     consent_state: str = "not_subscribed"
     consent_at: datetime | None = None
+    meta: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

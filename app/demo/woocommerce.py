@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from secrets import choice
@@ -17,7 +18,9 @@ from app.demo.webhook import WOO_MANNERS, Job, Outgoing, SignedWebhook
 from app.demo.woocommerce_bodies import VERSION, Body, checkout_body, customer_body, order_body
 from app.demo.woocommerce_hooks import Hook
 
-TOPICS = ("order.created", "order.updated", "customer.created", "checkout.created", "checkout.updated")
+TOPICS = (
+    "order.created", "order.updated", "customer.created", "customer.updated", "checkout.created", "checkout.updated",
+)  # fmt: skip
 GONE = {"code": "woocommerce_rest_invalid_id", "message": "Invalid ID.", "data": {"status": 404}}
 HIDDEN = {"code": "woocommerce_rest_cannot_view", "message": "Sorry, you cannot view this resource.",
           "data": {"status": 403}}  # fmt: skip
@@ -140,6 +143,15 @@ class WooShop(Shop):
     def _products_of(self, order: Order) -> set[int]:
         held = {variant.id: product.id for product in self.catalogue.products for variant in product.variants}
         return {held[item.variant_id] for item in order.items if item.variant_id in held}
+
+    def change_account(self, customer: Customer, meta: Mapping[str, str]) -> Customer:
+        """Keep values beside an account, and tell of it as of any change, whoever made it."""
+        with self.store.lock:
+            held = self.store.get(Customer, customer.email) or customer
+            changed = replace(held, meta={**held.meta, **meta}, updated_at=self.clock.now())
+            self.store.put(changed)
+        self._touch("customer.updated", changed.email)
+        return changed
 
     def announce(self) -> None:
         """Ping, as a webhook does when it is made."""

@@ -36,16 +36,19 @@ def checkout_body(shop: Shop, checkout: Checkout, customer: Customer | None, per
 
 
 def customer_body(shop: Shop, customer: Customer) -> Body:
-    """Build the body of customer.created: an account, for guests have none."""
+    """Build the body of customer.created and customer.updated: an account, for guests have none."""
     url = f"{shop.home_url}/wp-json/wc/v3/customers"
     address = _address(customer.first_name, customer.email)
+    meta = [
+        {"id": customer.id * 100 + n, "key": key, "value": value} for n, (key, value) in enumerate(customer.meta.items())
+    ]
     return {
         "id": customer.id, **_times(shop, "created", customer.created_at),
         **_times(shop, "modified", customer.updated_at), "email": customer.email,
         "first_name": customer.first_name, "last_name": "", "role": "customer",
         "username": customer.email.partition("@")[0], "billing": address, "shipping": _without_email(address),
         "is_paying_customer": False, "avatar_url": f"{shop.config.shops_url}/static/demo/lamp-loft.svg",
-        "meta_data": [], "_links": links(url, customer.id),
+        "meta_data": meta, "_links": links(url, customer.id),
     }  # fmt: skip
 
 

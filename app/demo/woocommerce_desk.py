@@ -20,10 +20,11 @@ MOST_PER_PAGE = 100
 class RestError(Exception):
     """An answer that is WooCommerce's JSON error."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, *, retry_after: int | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.retry_after = retry_after  # seconds; a host's firewall says so, not WooCommerce
 
 
 class Instead(Exception):
@@ -66,7 +67,8 @@ class Desk:
         """Let the faults of the day happen."""
         time.sleep(self.faults.delay)
         if self.faults.take("fail"):
-            raise RestError(self.faults.fail_status, "fault", "The shop has a bad day.")
+            bad = "The shop has a bad day."
+            raise RestError(self.faults.fail_status, "fault", bad, retry_after=self.faults.retry_after)
         if self.faults.take("redirect"):
             raise Instead(Response("", 301, headers={"Location": f"https://www.lamp-loft.example{request.path}"}))
         if self.faults.take("html"):
@@ -105,9 +107,19 @@ def listed(rows: list[dict[str, Any]]) -> Response:
     return response
 
 
+def in_order(rows: list[Any]) -> list[Any]:
+    """Keep what is asked for by id, if something is, and turn the list round unless told otherwise."""
+    if ids := request.args.get("include"):
+        rows = [row for row in rows if str(row.id) in ids.split(",")]
+    return rows if request.args.get("order") == "asc" else rows[::-1]
+
+
 def refusal(error: RestError) -> Response:
     """Answer with an error of the shop's."""
-    return answer({"code": error.code, "message": str(error), "data": {"status": error.status}}, error.status)
+    told = answer({"code": error.code, "message": str(error), "data": {"status": error.status}}, error.status)
+    if error.retry_after is not None:
+        told.headers["Retry-After"] = str(error.retry_after)
+    return told
 
 
 def _real_time() -> float:

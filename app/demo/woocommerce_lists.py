@@ -1,4 +1,4 @@
-"""The pretend WooCommerce's lists: orders, customers and products, asked for by time, page and status."""
+"""The pretend WooCommerce's lists: orders and products, asked for by time, page and status."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from app.demo.catalog import Product
-from app.demo.store import Customer, Order
+from app.demo.store import Order
 from app.demo.woocommerce import WooShop
-from app.demo.woocommerce_bodies import customer_body, gmt, links, local, order_body
-from app.demo.woocommerce_desk import Desk, RestError, answer, listed
+from app.demo.woocommerce_bodies import gmt, links, local, order_body
+from app.demo.woocommerce_desk import Desk, RestError, answer, in_order, listed
 
 _OPENED = datetime(2026, 1, 5, 9, tzinfo=UTC)  # when the shop's products were put in
 _CANNOT = ("woocommerce_rest_cannot_view", "Sorry, you cannot list resources.")
@@ -29,7 +29,7 @@ def list_routes(shop: WooShop, desk: Desk) -> Blueprint:
         found = [o for o in found if _is_after(o.created_at, after) and _is_after(o.updated_at, changed)]
         by_change = request.args.get("orderby") == "modified"
         found.sort(key=lambda o: (o.updated_at if by_change else o.created_at, o.id))
-        return listed([order_body(shop, order, shop.account(order.email)) for order in _ordered(found)])
+        return listed([order_body(shop, order, shop.account(order.email)) for order in in_order(found)])
 
     @routes.get("/orders/<int:number>")
     def order(number: int) -> Response:
@@ -39,27 +39,12 @@ def list_routes(shop: WooShop, desk: Desk) -> Blueprint:
             raise RestError(404, "woocommerce_rest_shop_order_invalid_id", "Invalid ID.")
         return answer(order_body(shop, found, shop.account(found.email)))
 
-    @routes.get("/customers")
-    def customers() -> Response:
-        desk.check(*_CANNOT)
-        email = request.args.get("email")
-        found = [c for c in shop.store.all(Customer) if email is None or c.email == email.casefold()]
-        return listed([customer_body(shop, customer) for customer in _ordered(sorted(found, key=lambda c: c.id))])
-
-    @routes.get("/customers/<int:number>")
-    def customer(number: int) -> Response:
-        desk.check(*_CANNOT)
-        found = next((c for c in shop.store.all(Customer) if c.id == number), None)
-        if found is None:
-            raise RestError(404, "woocommerce_rest_invalid_id", "Invalid resource ID.")
-        return answer(customer_body(shop, found))
-
     @routes.get("/products")
     def products() -> Response:
         desk.check(*_CANNOT)
         is_new = _is_after(_OPENED, desk.instant("modified_after"))
         kept = [product for product in shop.catalogue.products if product.id not in shop.binned]
-        return listed([product_body(shop, product) for product in _ordered(kept)] if is_new else [])
+        return listed([product_body(shop, product) for product in in_order(kept)] if is_new else [])
 
     @routes.get("/products/<int:number>")
     def product(number: int) -> Response:
@@ -96,10 +81,3 @@ def product_body(shop: WooShop, product: Product) -> dict[str, Any]:
 def _is_after(at: datetime, bound: datetime | None) -> bool:
     """Compare as the original does: in whole seconds, and the bound itself is out."""
     return bound is None or at.replace(microsecond=0) > bound
-
-
-def _ordered(rows: list[Any]) -> list[Any]:
-    """Keep what is asked for by id, if something is, and turn the list round unless told otherwise."""
-    if ids := request.args.get("include"):
-        rows = [row for row in rows if str(row.id) in ids.split(",")]
-    return rows if request.args.get("order") == "asc" else rows[::-1]

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 
 from app.demo.store import Coupon
 from app.demo.woocommerce import WooShop
+from app.demo.woocommerce_accounts import account_routes
 from app.demo.woocommerce_bodies import VERSION, gmt, links, local
 from app.demo.woocommerce_desk import Desk, Instead, RestError, answer, listed, refusal
 from app.demo.woocommerce_hook_rest import hook_routes
@@ -30,7 +31,7 @@ class RestApi:
         """Make all routes."""
         all_of_it = [
             self.blueprint(), hook_routes(self.shop, self.desk), list_routes(self.shop, self.desk),
-            review_routes(self.shop, self.desk), approval_pages(self.keyring),
+            account_routes(self.shop, self.desk), review_routes(self.shop, self.desk), approval_pages(self.keyring),
         ]  # fmt: skip
         for routes in all_of_it:
             routes.register_error_handler(RestError, refusal)

@@ -99,9 +99,9 @@ class ScheduledStep(ShopRow, Claimable, Base):
 
 
 class TagWrite(ShopRow, Claimable, Base):
-    """A tag that the shop is to give a customer, or to take away. States: pending, done, failed.
+    """A tag that the shop is to give a customer, or to take away.
 
-    Failed also means that the shop has no account for the person, who bought as a guest.
+    States: pending, done, failed, ignored (a newer row is about the same tag, or the shop has no account for the person).
     """
 
     __tablename__ = "tag_writes"

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session, aliased
 
 from app.models import (
     Connection,
+    ConsentWrite,
     Cursor,
     Delivery,
     DeliveryState,
@@ -16,6 +17,7 @@ from app.models import (
     Pause,
     ScheduledStep,
     Shop,
+    TagWrite,
     Webhook,
     WebhookState,
 )
@@ -44,6 +46,15 @@ class Waits:
     since: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """What the shop was to keep and could not be told: consents and tags, and why, of the newest."""
+
+    consents: int = 0
+    tags: int = 0
+    error: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inside:
     """What a shop's own rows say."""
@@ -54,6 +65,7 @@ class Inside:
     cursors: Sequence[Cursor]
     causes: list[Cause]
     unknown_mails: int
+    untold: Untold
     webhooks_wait: Waits
     mails_wait: Waits
     rivals: list[str]
@@ -81,6 +93,7 @@ def inside(session: Session, shop: Shop, *, now: datetime) -> Inside:
         cursors=[progress[kind] for kind in sorted(progress)],
         causes=_causes(session, shop.id),
         unknown_mails=_count_unknown(session, shop.id),
+        untold=_untold(session, shop.id),
         webhooks_wait=_waits(session, Webhook, shop.id, WebhookState.PENDING, now),
         mails_wait=_waits(session, Delivery, shop.id, DeliveryState.PENDING, now),
         rivals=connections.rivals(session, shop.id, session.scalars(flows_on)),
@@ -125,6 +138,29 @@ def _causes(session: Session, shop_id: int) -> list[Cause]:
 def _count_unknown(session: Session, shop_id: int) -> int:
     rows = select(Delivery.id).where(Delivery.shop_id == shop_id, Delivery.state == DeliveryState.UNKNOWN)
     return session.scalar(select(func.count()).select_from(rows.limit(COUNTED_MOST).subquery())) or 0
+
+
+def _untold(session: Session, shop_id: int) -> Untold:
+    """Count among the newest rows those that were given up, without those that the person's newer word made idle."""
+    consents, why_consent = _given_up(session, ConsentWrite, shop_id)
+    tags, why_tag = _given_up(session, TagWrite, shop_id)
+    return Untold(consents, tags, (why_consent or why_tag)[:LONGEST_CAUSE])
+
+
+def _given_up(session: Session, model: type[ConsentWrite] | type[TagWrite], shop_id: int) -> tuple[int, str]:
+    newest = (
+        select(model.id, model.customer_id, model.state, model.error)
+        .where(model.shop_id == shop_id)
+        .order_by(model.id.desc())
+        .limit(COUNTED_MOST)
+        .subquery()
+    )
+    later = aliased(newest)
+    made_idle = exists().where(later.c.customer_id == newest.c.customer_id, later.c.id > newest.c.id)
+    rows = session.execute(
+        select(newest.c.error).where(newest.c.state == "failed", ~made_idle).order_by(newest.c.id.desc())
+    ).all()
+    return len(rows), (rows[0].error or "") if rows else ""
 
 
 def _waits(session: Session, model: type[Webhook] | type[Delivery], shop_id: int, state: str, now: datetime) -> Waits:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.models import Customer, CustomerIdentity, Shop, TagWrite, claims
@@ -13,11 +13,15 @@ from app.models.bulk import one_of
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A claimed tag with the shop and the platform's id of the account; None when the person has none."""
+    """A claimed tag with the shop and the platform's id of the account; None when the person has none.
+
+    `is_newest`: nothing was decided about this tag of the person since.
+    """
 
     row: TagWrite
     platform: str
     account_id: str | None
+    is_newest: bool
 
 
 def wanted(session: Session, rows: Sequence[TagWrite]) -> list[Wanted]:
@@ -35,9 +39,19 @@ def wanted(session: Session, rows: Sequence[TagWrite]) -> list[Wanted]:
             )
             .order_by(CustomerIdentity.id)
         )
-        accounts = dict(identities.all())
-        found += [Wanted(row, platform, accounts.get(row.customer_id)) for row in of_shop]
+        accounts, newest = dict(identities.all()), _newest(session, shop_id, of_shop)
+        found += [Wanted(row, platform, accounts.get(row.customer_id), row.id in newest) for row in of_shop]
     return found
+
+
+def _newest(session: Session, shop_id: int, rows: Sequence[TagWrite]) -> set[int]:
+    """Return the newest row of each tag of these people: an older one that was put off must not undo it."""
+    found = session.scalars(
+        select(func.max(TagWrite.id))
+        .where(TagWrite.shop_id == shop_id, one_of(TagWrite.customer_id, {row.customer_id for row in rows}))
+        .group_by(TagWrite.customer_id, TagWrite.tag)
+    )
+    return set(found)
 
 
 def done(session: Session, row: TagWrite, *, now: datetime) -> None:
@@ -60,6 +74,15 @@ def failed(session: Session, row: TagWrite, reason: str) -> None:
         FenceLost: another worker took the row.
     """
     claims.finish(session, TagWrite, [row], {"state": "failed", "error": reason})
+
+
+def passed_over(session: Session, row: TagWrite, reason: str) -> None:
+    """Write that there is nothing to tag, and why.
+
+    Raises:
+        FenceLost: another worker took the row.
+    """
+    claims.finish(session, TagWrite, [row], {"state": "ignored", "error": reason})
 
 
 def later(session: Session, row: TagWrite, reason: str, due_at: datetime) -> None:

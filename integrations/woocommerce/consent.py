@@ -1,12 +1,10 @@
 """Consent on WooCommerce, which keeps none itself: three fields beside the customer, for the shop and our plugin to read."""
 
-from app.domain.errors import Permanent
 from app.domain.ports import ConsentWord, ShopAccess
-from integrations.woocommerce.rest import RestClient, failed, naive_utc
+from integrations.woocommerce.accounts import set_values
+from integrations.woocommerce.rest import naive_utc
 
 PREFIX = "_cartwheel_marketing_"
-_DONE = 200
-_MISSING = 404
 
 
 def write_consent(access: ShopAccess, word: ConsentWord) -> None:
@@ -15,12 +13,7 @@ def write_consent(access: ShopAccess, word: ConsentWord) -> None:
     Raises:
         Transient, Ambiguous, Permanent, NotAllowed: as their names say.
     """
-    with RestClient(access) as shop:
-        answer = shop.put(f"customers/{int(word.customer_id)}", {"meta_data": consent_fields(word)})
-    if answer.status == _MISSING:
-        raise Permanent("The shop has no such customer (any more).")
-    if answer.status != _DONE:
-        raise failed(answer)
+    set_values(access, word.customer_id, consent_fields(word))
 
 
 def consent_fields(word: ConsentWord) -> list[dict[str, str]]:

@@ -6,7 +6,7 @@ A shop's filters and mailing plugins can read it: `cartwheel_tag_vip`.
 import re
 
 from app.domain.ports import ShopAccess
-from integrations.woocommerce.rest import RestClient, failed
+from integrations.woocommerce.accounts import set_values
 
 
 def tag_customer(access: ShopAccess, customer_id: str, tag: str, *, is_given: bool) -> None:
@@ -16,7 +16,4 @@ def tag_customer(access: ShopAccess, customer_id: str, tag: str, *, is_given: bo
         Transient, Ambiguous, Permanent, NotAllowed: as their names say; Permanent also when there is no such account.
     """
     key = f"cartwheel_tag_{re.sub(r'[^a-z0-9]+', '_', tag.lower()).strip('_')}"
-    with RestClient(access) as shop:
-        answer = shop.put(f"customers/{customer_id}", {"meta_data": [{"key": key, "value": "yes" if is_given else ""}]})
-        if answer.status != 200:
-            raise failed(answer)
+    set_values(access, customer_id, [{"key": key, "value": "yes" if is_given else ""}])

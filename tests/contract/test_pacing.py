@@ -178,7 +178,7 @@ def test_tag_goes_back_to_the_shop_and_is_taken_away_at_the_end(shop, monkeypatc
     [
         (Permanent("no such customer"), 9, "failed", "no such customer"),
         (Transient("busy", timedelta(minutes=3)), 9, "pending", "busy"),
-        (None, None, "failed", "The person bought as a guest: the shop keeps no account that could be tagged."),
+        (None, None, "ignored", "The person bought as a guest: the shop keeps no account that could be tagged."),
     ],
 )
 def test_tag_that_the_shop_does_not_take_says_why(shop, monkeypatch, fault, customer_id, state, error):

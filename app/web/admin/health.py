@@ -100,6 +100,29 @@ def _webhooks(inside: facts.Inside) -> Iterator[Check]:
     else:
         yield Check("ok", name, _("The last news came %(length)s ago.", length=show.about(g.frame.now - inside.webhook_at)))
     yield from _failed(inside)
+    yield from _untold(inside.untold)
+
+
+def _untold(untold: facts.Untold) -> Iterator[Check]:
+    """Say what the shop does not know, and that nobody is mailed because of it: what people said to us holds here."""
+    if untold.consents:
+        said = ngettext(
+            "Your shop does not know yet what %(num)s person told us about marketing mail.",
+            "Your shop does not know yet what %(num)s people told us about marketing mail.",
+            untold.consents,
+        )
+        remedy = _(
+            "We heed it. Where your shop mails by itself, set it there by hand: it was not taken after several tries."
+        )
+        yield Check("warn", _("Told to your shop"), f"{said} {untold.error}".strip(), remedy)
+    if untold.tags:
+        said = ngettext(
+            "%(num)s tag could not be given or taken in your shop.",
+            "%(num)s tags could not be given or taken in your shop.",
+            untold.tags,
+        )
+        remedy = _("Set it there by hand if you use it: it was not taken after several tries.")
+        yield Check("warn", _("Tags in your shop"), f"{said} {untold.error}".strip(), remedy)
 
 
 def _failed(inside: facts.Inside) -> Iterator[Check]:
