@@ -7,6 +7,7 @@ from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -200,6 +201,17 @@ class Settings(BaseSettings):
     def shopify_base_url(self, domain: str) -> str:
         """Return where a Shopify shop is called, without a trailing slash."""
         return self.shopify_api_base.replace("{shop}", domain) or f"https://{domain}"
+
+    @property
+    def spf_term(self) -> str:
+        """What SPF must name for our way out; empty where no mail leaves."""
+        match self.mail_transport:
+            case Transport.SENDGRID:
+                return "include:sendgrid.net"
+            case Transport.SMTP:
+                return f"a:{urlsplit(self.smtp_url).hostname}"
+            case _:
+                return ""
 
     @property
     def outbox_dir(self) -> Path:

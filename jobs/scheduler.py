@@ -46,7 +46,7 @@ from app.services import (
     tokens,
     watch,
 )
-from jobs import inbox, receipts
+from jobs import domains, inbox, receipts
 
 TICK = 1.0  # seconds
 
@@ -85,6 +85,7 @@ RULES = (
     Rule(QueueName.SHOPS, lambda session, now: claims.is_anything_due(session, ConsentWrite, now)),
     Rule(QueueName.SHOPS, lambda session, _now: tokens.is_any_idle(session)),  # once a week for each quiet shop
     Rule(QueueName.SHOPS, lambda session, _now: account.are_facts_due(session)),  # after each install
+    Rule(QueueName.SHOPS, lambda session, _now: domains.is_due(session)),  # once a day for each shop
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Erasure, now)),
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Replay, now)),
     Rule(QueueName.HOUSEKEEPING, lambda session, now: claims.is_anything_due(session, Rehearsal, now)),

@@ -1,8 +1,8 @@
-"""All that waits for a shop's answer, in a queue of its own: a slow shop holds back other shops' questions at the most."""
+"""All that waits for the answer of a shop, or of the DNS: in a queue of its own, so that a slow one holds back no other."""
 
 import time
 
-from jobs import access, connecting, consent, doubts, facts, reconcile, tags
+from jobs import access, connecting, consent, domains, doubts, facts, reconcile, tags
 from jobs import drain as draining
 
 
@@ -19,5 +19,6 @@ def drain() -> None:
     access.keep_alive(until)
     while tags.write_back() and time.monotonic() < until:
         pass
+    domains.look(until)
     doubts.drain(until)
     reconcile.drain(until)

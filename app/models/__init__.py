@@ -25,6 +25,7 @@ from app.models.receipt import DeliveryEvent
 from app.models.rehearsal import Rehearsal, RehearsalState
 from app.models.replay import Replay, ReplayState
 from app.models.reply import Reply
+from app.models.sender_check import SenderCheck
 from app.models.sending import Meter, Pause
 from app.models.shop import Shop, ShopState, ShopToken, TokenKind
 from app.models.staff import AuditRow, DemoClock, Heartbeat, Role, SignInLink, Staff
@@ -92,6 +93,7 @@ __all__ = [
     "Reply",
     "Role",
     "ScheduledStep",
+    "SenderCheck",
     "Shipment",
     "Shop",
     "ShopState",

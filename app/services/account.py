@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.domain import events as e
 from app.models import Customer, Shop, ShopState
-from app.services import audit, tokens
+from app.services import audit, sender_checks, tokens
 
 ASK_AGAIN = timedelta(minutes=5)  # of a shop that did not answer
 _SOME = 20  # shops asked in one go
@@ -71,6 +71,7 @@ def learn(session: Session, shop_id: int, told: e.ShopUpdated, *, now: datetime)
     fold_shop(session, shop, [told], now=now)
     if told.email and shop.sender_email == f"hello@{shop.domain}":  # nobody reads that address: it was made up
         shop.sender_email = told.email
+        sender_checks.plan(session, shop_id)
     shop.postal_address = shop.postal_address or told.postal_address or ""
     shop.facts_due_at = None
 

@@ -21,7 +21,7 @@ from app.models import (
     Webhook,
     WebhookState,
 )
-from app.services import answers, connections, pauses, reconcile, watch
+from app.services import answers, connections, pauses, reconcile, sender_checks, watch
 
 COUNTED_MOST = 1_000  # rows that a number on the page is counted up to
 CAUSES_MOST = 5
@@ -70,6 +70,7 @@ class Inside:
     mails_wait: Waits
     rivals: list[str]
     unhappy: int  # low scores that nobody has settled
+    sender: sender_checks.Held | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,7 @@ def inside(session: Session, shop: Shop, *, now: datetime) -> Inside:
         mails_wait=_waits(session, Delivery, shop.id, DeliveryState.PENDING, now),
         rivals=connections.rivals(session, shop.id, session.scalars(flows_on)),
         unhappy=answers.count_open(session, shop.id),
+        sender=sender_checks.of(session, shop),
     )
 
 

@@ -15,7 +15,7 @@ from app.domain.ports import Tokens
 from app.flows import FLOWS
 from app.flows.vocabulary import to_json
 from app.models import FlowSettings, FlowVersion, Shop, ShopState, ShopToken, TokenKind
-from app.services import audit, connections, mail_pace, reconcile, tokens
+from app.services import audit, connections, mail_pace, reconcile, sender_checks, tokens
 
 HASH_KEY_BYTES = 32
 ASK_AGAIN = timedelta(minutes=5)  # for rights that the merchant may have granted since
@@ -167,6 +167,7 @@ def _begin(session: Session, shop: Shop, *, now: datetime) -> None:
     session.flush()
     add_missing_flows(session, shop.id)
     reconcile.plan(session, shop.id, now=now)
+    sender_checks.plan(session, shop.id)
 
 
 def _made(session: Session, platform: str, domain: str, url: str, facts: ShopFacts, *, now: datetime) -> Shop:

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from app.domain.errors import Refused
 from app.domain.people import normalise_email
 from app.models import Shop
-from app.services import audit
+from app.services import audit, sender_checks
 
 
 def change(session: Session, shop: Shop, *, sender_email: str, reply_to: str, actor: str) -> None:
@@ -15,6 +15,7 @@ def change(session: Session, shop: Shop, *, sender_email: str, reply_to: str, ac
         Refused: one of them is no address.
     """
     shop.sender_email, shop.reply_to = mailable(sender_email), mailable(reply_to) if reply_to else None
+    sender_checks.plan(session, shop.id)
     audit.record(
         session, shop.id, actor=actor, action="sender.changed", object_kind="shop", object_id=shop.id,
         detail={"parts": ["sender_email", "reply_to"]},

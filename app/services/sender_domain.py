@@ -33,6 +33,7 @@ class Record:
     """What stands in the DNS of one kind.
 
     `remedy` says what to do, and is empty when all is well; `entry` is the record to have then, where we can know it.
+    `is_asked` says whether the DNS answered at all.
     """
 
     kind: Literal["spf", "dkim", "dmarc", "mx"]
@@ -40,6 +41,7 @@ class Record:
     detail: str
     remedy: str = ""
     entry: Entry | None = None
+    is_asked: bool = True
 
 
 def look_up(domain: str, names: NameLookup, *, selectors: Sequence[str] = SELECTORS, via: str = "") -> list[Record]:
@@ -60,7 +62,7 @@ def look_up(domain: str, names: NameLookup, *, selectors: Sequence[str] = SELECT
         try:
             found.append(check(domain, names))
         except NoAnswer as exc:
-            found.append(Record(kind, "warn", f"could not be asked ({exc})", "Try again in a minute."))
+            found.append(Record(kind, "warn", f"could not be asked ({exc})", "Try again in a minute.", is_asked=False))
     return found
 
 

@@ -9,13 +9,16 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
+from app.config import Transport, settings
 from app.db import sessions
 from app.models import NO_SHOP, Shop, ShopState
 from app.services import answers
 from app.services import health as facts
+from app.services import sender_checks
 from app.services.watch import SCHEDULER_SILENCE
 from app.web.admin import show
 from app.web.admin.door import blueprint, opened
+from app.web.admin.settings_facts import RECORDS
 from app.web.guards import Guard, guarded, shop_id
 
 LATE = timedelta(minutes=5)  # what waits longer than that is told; a busy minute is not
@@ -42,9 +45,13 @@ def health() -> ResponseReturnValue:
     with sessions().begin() as owner:
         outside = facts.outside(owner, shop_id(), now=g.frame.now)
     checks = [
-        *_connection(g.frame.shop, inside), *_webhooks(inside), *_mail(inside, outside), *_unhappy(inside),
+        *_connection(g.frame.shop, inside),
+        *_webhooks(inside),
+        *_mail(inside, outside),
+        *_sender(g.frame.shop, inside),
+        *_unhappy(inside),
         *_queues(inside, outside),
-    ]  # fmt: skip
+    ]
     worst = next((tone for tone in ("crit", "warn") if any(c.tone == tone for c in checks)), "ok")
     cursors = [c for c in inside.cursors if c.watermark or c.began_at or c.counted_at or c.error]  # those that can be read
     return render_template(
@@ -165,6 +172,28 @@ def _unhappy(inside: facts.Inside) -> Iterator[Check]:
         )
         log = (url_for("admin.answers"), _("See the answers"))
         yield Check("warn", _("Unhappy shoppers"), said, _("They get no marketing until somebody has."), log)
+
+
+def _sender(shop: Shop, inside: facts.Inside) -> Iterator[Check]:
+    """Say what the DNS said last of the shop's domain; where no mail leaves, nobody asks it."""
+    name, held = _("Your domain"), inside.sender
+    where = (url_for("admin.settings") + "#sender-check", _("Check it now"))
+    if held is None:
+        if settings().mail_transport is not Transport.OUTBOX:
+            said = _("We have not looked yet whether mailboxes believe %(domain)s.", domain=sender_checks.domain_of(shop))
+            yield Check("info", name, said, _("This takes some minutes."), where)
+        return
+    age = show.about(held.age)
+    wrong = [record for record in held.records if record.verdict != "ok"]
+    for record in wrong:
+        tone = "crit" if record.verdict == "fail" else "warn"
+        kind = _("%(record)s of %(domain)s", record=RECORDS[record.kind], domain=held.domain)
+        yield Check(
+            tone, kind, _("%(what)s. Looked at %(length)s ago.", what=record.detail, length=age), record.remedy, where
+        )
+    if not wrong:
+        said = _("Mailboxes can believe mail from %(domain)s. Looked at %(length)s ago.", domain=held.domain, length=age)
+        yield Check("ok", name, said)
 
 
 def _queues(inside: facts.Inside, outside: facts.Outside) -> Iterator[Check]:

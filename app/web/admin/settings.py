@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.flows import FLOWS
-from app.services import brand
+from app.services import brand, sender_checks
 from app.web import languages
 from app.web.admin import sections, settings_facts, show
 from app.web.admin.door import blueprint, done, opened
@@ -54,11 +54,12 @@ def save_settings(key: str) -> ResponseReturnValue:
 @blueprint.post("/settings/sender/check")
 @guarded(Guard.MERCHANT)
 def check_sender() -> ResponseReturnValue:
-    """Ask the DNS about the sender's domain, with no transaction open and an end after some seconds."""
+    """Ask the DNS about the sender's domain, with no transaction open and an end after some seconds; keep what it says."""
     with opened():
         email = g.frame.shop.sender_email
     found = settings_facts.checked(email)
     with opened() as session:
+        sender_checks.keep(session, g.frame.shop, email.rpartition("@")[2].lower(), found)
         context = {**_context(session), "check": found, "checked_at": clock.real(session)}
         if htmx_request().wants_fragment:
             return render_template("admin/_sender_check.html", **context)

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from babel import Locale
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app import clock
 from app.catalogues import LANGUAGES, noted
-from app.config import Transport, settings
+from app.config import settings
 from app.models import Shop, Webhook
-from app.services import connections, mail_rules, retention, sender_domain, texts
+from app.services import connections, mail_rules, retention, sender_checks, sender_domain, texts
 from app.services.sender_domain import Record
 from app.services.writing import locale_of
 from app.web.admin import show
@@ -59,12 +59,14 @@ class Language:
 
 def of(session: Session, shop: Shop) -> dict[str, Any]:
     """Return all facts that the page shows."""
+    held = sender_checks.of(session, shop)
     return {
         "languages_of_mails": languages(shop), "mails_shipped": len(texts.shipped()),
         "shop_language": _language_name(shop.locale), "connection": connections.of(session, shop.id),
         "heard_at": _heard_at(session, shop.id), "kept": kept(), "shop_state": STATES[shop.state],
         "sign_up_url": _sign_up_url(session, shop), "domain": shop.sender_email.rpartition("@")[2],
-        "records": RECORDS, "verdicts": VERDICTS, "check": None,
+        "records": RECORDS, "verdicts": VERDICTS,
+        "check": held.records if held else None, "checked_at": clock.real(session) - held.age if held else None,
     }  # fmt: skip
 
 
@@ -105,11 +107,4 @@ def _sign_up_url(session: Session, shop: Shop) -> str | None:
 
 
 def _sent_via() -> str:
-    """Return what SPF must name for our way out; empty where nothing leaves."""
-    match settings().mail_transport:
-        case Transport.SENDGRID:
-            return "include:sendgrid.net"
-        case Transport.SMTP:
-            return f"a:{urlsplit(settings().smtp_url).hostname}"
-        case _:
-            return ""
+    return settings().spf_term
