@@ -28,7 +28,7 @@ class Silence:
     """The marketing mails that a person has left unanswered: those after their last sign of life.
 
     A sign of life is what only a person does: an order, a click that is no robot's, an answer, a consent, a choice on the
-    preference page. Opens do not count, robots make them.
+    preference page. Opens do not count, robots make them; nor does a cart, in which anybody may type the address.
     """
 
     rule: SunsetRule

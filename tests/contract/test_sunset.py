@@ -15,7 +15,9 @@ from app.models import Delivery, Shop
 from app.services import consent, edit_rules, silences
 from integrations import PLATFORMS
 from tests import builders
+from tests.contract import test_flow_stories as stories
 
+shop = stories.shop
 DAYS = timedelta(days=1)
 
 
@@ -121,6 +123,12 @@ def orders(session, shop, mail):
     builders.store_webhook(session, shop.id, "orders/create", body, key="o7")
 
 
+def begins_a_cart(session, shop, mail):
+    """Whoever types an address into a checkout need not be its owner, and the cart's mails would never be held."""
+    body = builders.checkout_body("own", clock.now(session), email=mail.recipient, consent=False)
+    builders.store_webhook(session, shop.id, "checkouts/update", body, key="own")
+
+
 def answers_a_question(session, shop, mail):
     session.execute(
         text("INSERT INTO answers (shop_id, delivery_id, enrollment_id, customer_id, score, is_low, answered_at) "
@@ -158,6 +166,7 @@ def chooses(session, shop, mail):
         (agrees_anew, "sent"),
         (chooses, "sent"),
         (opens, "skipped"),
+        (begins_a_cart, "skipped"),
         (a_robot_clicks, "skipped"),
         (a_machine_writes_back, "skipped"),
         (shop_says_subscribed, "skipped"),
@@ -173,6 +182,27 @@ def test_what_only_a_person_does_brings_them_back_and_nothing_else(house, sign, 
     builders.skip_clock(house, timedelta(hours=1))
 
     assert last(house, shop_id)[0] == expected
+
+
+@pytest.mark.parametrize(("orders_every", "silent_after"), [(3, None), (None, 7)], ids=["buys", "neither"])
+def test_vip_who_never_clicks_is_mailed_each_month_while_they_buy_and_not_when_they_do_neither(
+    shop, monkeypatch, orders_every, silent_after
+):
+    """A purchase counts as a click does; thanks and six early accesses unanswered for half a year are enough."""
+    monkeypatch.setattr(PLATFORMS[shop.platform], "tag_customer", lambda *args, **more: None)
+    shop.on("vip")
+    for n in range(1, 5):
+        shop.order(n, consents=True)
+    shop.pass_time(hours=2)
+    for month in range(10):
+        shop.pass_time(days=31)
+        if orders_every and month % orders_every == orders_every - 1:
+            shop.order(10 + month)
+    mails = [(state, reason) for flow, _, state, reason in shop.mails() if flow == "vip"]
+
+    assert mails[:silent_after] == [("sent", None)] * len(mails[:silent_after])
+    assert set(mails[silent_after or 0 :]) == {("skipped", "silent") if silent_after else ("sent", None)}
+    assert len(mails) >= 10
 
 
 def test_sign_of_life_between_decision_and_claim_is_heeded_and_so_is_the_time(house):
