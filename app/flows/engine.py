@@ -31,11 +31,12 @@ class SendEmail:
 
 @dataclass(frozen=True, slots=True)
 class SkipEmail:
-    """Write into the ledger that the mail of this step is not sent, and why."""
+    """Write into the ledger that the mail of this step is not sent, and why; `unmet` is whom it is for and they are not."""
 
     step: str
     due_at: datetime
     reason: str
+    unmet: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +173,9 @@ def decide(
                     return Decision(tuple(effects), later.reason, snapshot.seen())
                 reason = why_skip(flow, send, snapshot, due_at=wanted_at, now=now)
                 because = reason or "due"
+                unmet = _unmet(flow, send, snapshot) if reason == "not_meant" else ()
                 effects.append(
-                    SkipEmail(send.key, wanted_at, reason) if reason else SendEmail(send.key, wanted_at, send.coupon)
+                    SkipEmail(send.key, wanted_at, reason, unmet) if reason else SendEmail(send.key, wanted_at, send.coupon)
                 )
             case Tag() as tag:
                 effects += _tags(snapshot, (tag,))
@@ -233,11 +235,16 @@ def why_skip(flow: Flow, step: Send, snapshot: Snapshot, *, due_at: datetime, no
         return reason
     if snapshot.is_unhappy and flow.class_of(step) == "marketing":
         return "unhappy"
-    if not all(holds(condition, snapshot, flow) for condition in step.when):
+    if _unmet(flow, step, snapshot):
         return "not_meant"
     if now - due_at > timedelta(hours=step.max_age_hours):
         return "stale"
     return None
+
+
+def _unmet(flow: Flow, step: Send, snapshot: Snapshot) -> tuple[Condition, ...]:
+    """Return what a mail is only for and does not hold of the person."""
+    return tuple(condition for condition in step.when if not holds(condition, snapshot, flow))
 
 
 def leaving(flow: Flow, number: int, reason: str, snapshot: Snapshot) -> tuple[Effect, ...]:

@@ -3,12 +3,15 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from app.flows import FLOWS
 from app.flows.conditions import has_tag, in_country, never_bought, none_of, worth_at_least
 from app.flows.vocabulary import Condition
+from app.models import Delivery
 from app.services import edit_flow
 from tests import builders
+from tests.admin_cast import client_of
 from tests.contract.test_flow_stories import Shop, shop, woo_checkout
 
 __all__ = ["shop"]  # a fixture
@@ -70,3 +73,8 @@ def test_a_mail_for_new_customers_is_left_out_for_one_who_bought_before_and_says
         ("abandoned_cart", "reminder", "sent", None),
         ("abandoned_cart", "coupon", "skipped", "not_meant"),
     ]
+    with shop.house() as session:
+        mail = session.scalar(select(Delivery.id).where(Delivery.reason == "not_meant"))
+    page = client_of(shop.house, shop.id).get(f"/admin/mails/{mail}").text
+    assert "This mail was only for some people of the flow" in page
+    assert "not sent; it is only for whom this holds: they have not bought yet" in page

@@ -40,7 +40,7 @@ def add(page: Page, name: str, prefix: str = AUDIENCE) -> None:
 
 def picture(page: Page, name: str) -> None:
     if PICTURES:
-        page.screenshot(path=f"{PICTURES}/{name}.png", full_page=True)
+        page.screenshot(path=f"{PICTURES}/{name}.png", full_page=True, caret="initial")
 
 
 @pytest.mark.timeout(300)

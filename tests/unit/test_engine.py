@@ -162,8 +162,10 @@ def test_a_mail_for_some_is_left_out_for_the_others_who_go_on():
         known = replace(person(1, 10, 20), tags=frozenset(tags), country=country)
         asked[bool(tags), country] = decide(flow, 0, replace(SNAPSHOT, person=known), now=T0).effects[0]
 
-    meant, not_meant = SendEmail("gift", T0, None), SkipEmail("gift", T0, "not_meant")
-    assert {who for who, effect in asked.items() if effect == meant} == {(True, "DE"), (True, None)}
-    assert {who for who, effect in asked.items() if effect == not_meant} == asked.keys() - {(True, "DE"), (True, None)}
+    tag, country = only.when
+    assert {who for who, effect in asked.items() if effect == SendEmail("gift", T0, None)} == {(True, "DE"), (True, None)}
+    assert asked[True, "CH"] == SkipEmail("gift", T0, "not_meant", (country,))
+    assert asked[False, "DE"] == SkipEmail("gift", T0, "not_meant", (tag,))
+    assert asked[False, "CH"] == SkipEmail("gift", T0, "not_meant", (tag, country))
     refused = why_refused(flow, "gift", SNAPSHOT, has_address=True, wanted_at=T0, left=None, now=T0)
     assert refused == Refusal("not_meant")

@@ -10,6 +10,7 @@ from flask_babel import ngettext
 from markupsafe import Markup, escape
 
 from app.catalogues import noted
+from app.flows.vocabulary import Condition
 from app.models import DecisionRow
 from app.web.admin import show, words
 
@@ -63,7 +64,8 @@ def _effect(effect: Mapping[str, Any]) -> Markup:
     coupon = effect.get("coupon")
     said = {
         "SendEmail": _worded(_("{mail}: queued with {percent}% off") if coupon else _("{mail}: queued")),
-        "SkipEmail": _worded(_("{mail}: not sent")),
+        "SkipEmail": _worded(_("{mail}: not sent; it is only for whom this holds: {whom}") if effect.get("unmet")
+                             else _("{mail}: not sent")),
         "TagCustomer": _worded(_("The shop is to give the tag “{tag}”") if effect.get("is_given")
                                else _("The shop is to take away the tag “{tag}”")),
         "Schedule": _worded(_("Looks again at {time}")),
@@ -74,7 +76,12 @@ def _effect(effect: Mapping[str, Any]) -> Markup:
     if kind not in said:
         return escape(kind)
     percent = coupon["percent"] if coupon else None
-    return said[kind].format(mail=mail, percent=percent, tag=effect.get("tag"), time=_time(effect.get("due_at")))
+    whom = "; ".join(words.condition(_condition(told)) for told in effect.get("unmet", ()))
+    return said[kind].format(mail=mail, whom=whom, percent=percent, tag=effect.get("tag"), time=_time(effect.get("due_at")))
+
+
+def _condition(told: Mapping[str, Any]) -> Condition:
+    return Condition(str(told["name"]), told["value"], tuple(_condition(inner) for inner in told["of"]))
 
 
 def _worded(words: str) -> Markup:
