@@ -1,5 +1,7 @@
 """Twin shops that are told the same: one with its flow on, whose drains work by a clock that stops at every due moment."""
 
+import json
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
@@ -15,12 +17,12 @@ from app.domain.events import Consent, ConsentState
 from app.flows.rehearsal import Line, Run
 from app.flows.vocabulary import Flow
 from app.models import CustomerIdentity, FlowSettings, Shop, ShopState
-from app.services import consent, edit_flow, install, mail_rules, recall
+from app.services import consent, edit_flow, install, mail_rules, react, recall
 from app.services.as_of import Setting
 from app.services.install import ShopFacts
 from app.services.rehearse import Rehearsed, rehearse
 from tests import builders
-from tests.sequence_cast import Transport
+from tests.sequence_cast import Transport, forget_all
 
 T0 = datetime(2026, 8, 3, 12, 0, tzinfo=UTC)  # a Monday noon; every time of a story is later
 PEOPLE = {"alice": 9, "dora": 8}
@@ -30,7 +32,7 @@ _DUE = text(
 )
 _RUNS = text(
     "SELECT id, customer_id, episode, subject_key, entered_at, arm, state, reason, ended_at FROM enrollments "
-    "WHERE shop_id = :shop ORDER BY id"
+    "WHERE shop_id = :shop AND flow = :flow ORDER BY id"
 )
 _MAILS = text(
     "SELECT enrollment_id, step, state, reason, CASE state WHEN 'sent' THEN sent_at END FROM deliveries "
@@ -41,12 +43,18 @@ _MAILS = text(
 class Twins:
     """Two shops of one platform; `real` has the flow on, `twin` has it off."""
 
-    def __init__(self, house: sessionmaker[Session], platform: str, flow: str) -> None:
+    def __init__(
+        self, house: sessionmaker[Session], platform: str, flow: str, *, is_first: bool = True, others: Sequence[str] = ()
+    ) -> None:
         self.house, self.platform, self.flow, self.now = house, platform, flow, T0
         self.transport, self.told = Transport(), 0
         with house.begin() as session:
+            if not is_first:
+                forget_all(session)
             self.real, self.twin = (_connect(session, platform, name) for name in ("real", "twin"))
-            edit_flow.switch(session, self.real, flow, on=True, actor="test", now=T0)
+            for shop_id, flows in ((self.real, (flow, *others)), (self.twin, others)):
+                for key in flows:
+                    edit_flow.switch(session, shop_id, key, on=True, actor="test", now=T0)
 
     @property
     def ids(self) -> tuple[int, int]:
@@ -55,9 +63,26 @@ class Twins:
 
     def both(self, statement: str, **values: Any) -> None:
         """Change something about both shops."""
+        given = {"at": self.now, **values}
         with self.house.begin() as session:
             for shop_id in self.ids:
-                session.execute(text(statement), {"shop": shop_id, **values})
+                session.execute(text(statement), {"shop": shop_id, **given})
+
+    def heed(self, change: Callable[[Session, Shop, int], None], *, who: str = "alice") -> None:
+        """Something about a person changes in both shops by no event, and their runs look at it."""
+        mine = (CustomerIdentity.kind == "email", CustomerIdentity.value == f"{who}@example.com")
+        with patch.object(clock, "now", lambda _session: self.now), self.house.begin() as session:
+            for shop_id in self.ids:
+                query = select(CustomerIdentity.customer_id).where(CustomerIdentity.shop_id == shop_id, *mine)
+                shop, customer_id = session.get_one(Shop, shop_id), session.scalars(query).one()
+                change(session, shop, customer_id)
+                react.look_again(session, shop, {customer_id}, now=self.now)
+
+    def set_pace(self, caps: list[list[int]] | None, *, is_night: bool) -> None:
+        """Give both shops caps and a night, or none."""
+        self.both("UPDATE shops SET mail_caps = CAST(:caps AS jsonb) WHERE id = :shop", caps=json.dumps(caps or []))
+        if is_night:
+            self.both("UPDATE shops SET quiet_from = 1200, quiet_until = 480, timezone = 'Asia/Baku' WHERE id = :shop")
 
     def wait(self, **by: float) -> None:
         """Time passes; whatever falls due meanwhile is worked at its very moment."""
@@ -84,6 +109,10 @@ class Twins:
             self._tell({"shopify": "checkouts/delete"}, {"id": 1, "token": name, "cart_token": f"cart-{name}"})
         else:
             self._tell({"woocommerce": "checkout.deleted"}, {"id": name})
+
+    def delete(self, customer_id: int) -> None:
+        """An account is deleted in the shop."""
+        self._tell({"shopify": "customers/delete"}, {"id": customer_id, "updated_at": self.now.isoformat()})
 
     def order(self, order_id: int = 1, *, who: str = "alice", **more: Any) -> None:
         """Somebody buys, or their order goes on: `placed_at`, `token`, `total`, `sent_off_at`, `refunded`, `cancelled`."""
@@ -115,7 +144,7 @@ class Twins:
         """Return what the real shop's flow did: each run with its mails."""
         with self.house() as session:
             mails = session.execute(_MAILS, {"shop": self.real}).all()
-            runs = session.execute(_RUNS, {"shop": self.real}).all()
+            runs = session.execute(_RUNS, {"shop": self.real, "flow": self.flow}).all()
         told = []
         for run in runs:
             episode = "" if run.subject_key == "customer" else run.episode
@@ -203,7 +232,7 @@ def _woo_cart(token: str, at: datetime, started_at: datetime, who: str, pieces: 
 def _shopify_order(
     order_id: int, at: datetime, who: str, *, placed_at: datetime | None = None, token: str | None = None,
     total: str = "48.00", sent_off_at: datetime | None = None, refunded: str | None = None,
-    cancelled: bool = False, consents: bool = False,
+    refunded_at: datetime | None = None, cancelled: bool = False, consents: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     body = builders.order_body(
         order_id, placed_at or at, token=token, email=f"{who}@example.com", customer_id=PEOPLE[who]
@@ -219,7 +248,7 @@ def _shopify_order(
         body |= {"fulfillment_status": "fulfilled", "fulfillments": [parcel]}
     if refunded:
         body["refunds"] = [{
-            "id": 500 + order_id, "order_id": order_id, "created_at": at.isoformat(),
+            "id": 500 + order_id, "order_id": order_id, "created_at": (refunded_at or at).isoformat(),
             "refund_line_items": [],
             "transactions": [{"id": 1, "kind": "refund", "status": "success", "amount": refunded, "currency": "EUR"}],
         }]  # fmt: skip
@@ -229,11 +258,11 @@ def _shopify_order(
 def _woo_order(
     order_id: int, at: datetime, who: str, *, placed_at: datetime | None = None, token: str | None = None,
     total: str = "48.00", sent_off_at: datetime | None = None, refunded: str | None = None,
-    cancelled: bool = False, consents: bool = False,
+    refunded_at: datetime | None = None, cancelled: bool = False, consents: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     first = (placed_at or at).isoformat()
     meta = [{"id": 1, "key": "_wc_other/cartwheel/marketing-consent", "value": "1"}] if consents else []
-    meta += [{"id": 2, "key": "_cartwheel_cart", "value": token}] if token else []
+    meta += [{"id": 2, "key": "_cartwheel_checkout_token", "value": token}] if token else []
     status = "cancelled" if cancelled else "completed" if sent_off_at else "processing"
     return {
         "id": order_id, "number": str(order_id), "status": status, "currency": "EUR", "date_created_gmt": first,

@@ -106,7 +106,7 @@ class World:
         self._is_troubled = False
         self._claim = jobs.mail._claim
         with house.begin() as session:
-            _empty(session)
+            forget_all(session)
             self.shop_id = builders.tea_and_tin(session, flow_on=False)
             for flow in FLOWS:
                 edit_flow.switch(session, self.shop_id, flow, on=True, actor="test", now=clock.now(session))
@@ -339,7 +339,7 @@ def _dying(module: Any, name: str, when: str) -> Iterator[None]:
         yield
 
 
-def _empty(session: Session) -> None:
+def forget_all(session: Session) -> None:
     """Forget the world before; DELETE, because TRUNCATE of every table costs more than a whole sequence."""
     session.execute(text("SET LOCAL session_replication_role = replica"))
     tables = [t.name for t in Base.metadata.sorted_tables]

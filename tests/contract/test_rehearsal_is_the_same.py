@@ -4,8 +4,10 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from app.domain.events import ConsentState
+from app.services import suppress
 from integrations import PLATFORMS
 from tests.rehearsal_cast import T0, Twins
 
@@ -239,6 +241,115 @@ def test_what_is_rehearsed_is_what_happens(house, platform, flow, story):
     happened = twins.happened()
     assert twins.rehearsed() == happened
     assert happened or story is bought_before_and_agrees  # a story in which nothing happens would prove nothing
+
+
+def address_that_bounces(twins):
+    twins.cart()
+    twins.wait(hours=3)
+    twins.heed(
+        lambda session, shop, _: suppress.suppress(
+            session, shop, "alice@example.com", "bounced", source="test", now=twins.now
+        )
+    )
+    twins.wait(days=2)
+
+
+def mail_of_another_flow_that_fills_the_cap(twins):
+    twins.both("UPDATE shops SET mail_caps = '[[48, 1]]' WHERE id = :shop")
+    twins.order(consents=True)
+    twins.wait(days=20, hours=23, minutes=30)
+    twins.cart()
+    twins.wait(days=5)
+
+
+def no_cart_mails_please(twins):
+    twins.cart()
+    twins.wait(hours=2)
+    choose(twins, topics='["cart"]')
+    twins.wait(days=2)
+
+
+def one_mail_a_week_please(twins):
+    twins.cart("t1")
+    twins.wait(minutes=20)
+    choose(twins, frequency="weekly")
+    twins.wait(days=3)
+    twins.cart("t2")
+    twins.wait(days=8)
+
+
+def choose(twins, *, topics="[]", frequency="all"):
+    statement = (
+        "INSERT INTO preferences (shop_id, customer_id, email_hash, topics_off, frequency, updated_at) "
+        "VALUES (:shop, :who, :hash, CAST(:topics AS jsonb), :frequency, :at)"
+    )
+    values = {"hash": b"h", "topics": topics, "frequency": frequency, "at": twins.now}
+    twins.heed(lambda session, shop, who: session.execute(text(statement), {"shop": shop.id, "who": who, **values}) and None)
+
+
+def low_score_that_somebody_settles(twins):
+    twins.cart()
+    twins.wait(minutes=10)
+    statement = (
+        "INSERT INTO answers (shop_id, delivery_id, enrollment_id, customer_id, score, is_low, answered_at, settled_at) "
+        "VALUES (:shop, 1, 1, :who, 1, true, :at, :settled_at)"
+    )
+
+    def answer(session, shop, who):
+        session.execute(text(statement), {"shop": shop.id, "who": who, "at": twins.now, "settled_at": T0 + 5 * HOUR})
+        session.execute(text("UPDATE customers SET unhappy_since = :at WHERE id = :who"), {"who": who, "at": twins.now})
+
+    twins.heed(answer)
+    twins.wait(hours=5)
+    twins.both("UPDATE customers SET unhappy_since = NULL WHERE shop_id = :shop")
+    twins.wait(days=2)
+
+
+def mailed_without_a_yes_where_the_law_lets(twins):
+    twins.both("INSERT INTO mail_rules (shop_id, mode) VALUES (:shop, 'regional')")
+    twins.cart(consents=False)  # from the United States
+    twins.wait(days=2)
+
+
+def silent_for_a_month(twins):
+    twins.both("INSERT INTO mail_rules (shop_id, sunset_days) VALUES (:shop, 10)")
+    for day in range(6):
+        twins.cart(f"t{day}", consents=day == 0)
+        twins.wait(days=9)
+
+
+def account_that_is_deleted(twins):
+    twins.cart(customer_id=9)
+    twins.wait(hours=2)
+    twins.delete(9)
+    twins.wait(days=2)
+
+
+def bought_often_before_we_came(twins):
+    twins.cart(consents=False)
+    twins.wait(days=4)
+    twins.both("UPDATE customers SET orders_count = 7, summed_at = :at WHERE shop_id = :shop")
+    twins.order(1)
+    twins.wait(days=2)
+
+
+MORE = {
+    address_that_bounces: "abandoned_cart", mail_of_another_flow_that_fills_the_cap: "abandoned_cart",
+    no_cart_mails_please: "abandoned_cart", one_mail_a_week_please: "abandoned_cart",
+    low_score_that_somebody_settles: "abandoned_cart", mailed_without_a_yes_where_the_law_lets: "abandoned_cart",
+    silent_for_a_month: "abandoned_cart", account_that_is_deleted: "abandoned_cart",
+    bought_often_before_we_came: "post_purchase",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("story", MORE, ids=lambda story: story.__name__)
+def test_so_is_what_lies_outside_carts_and_orders(house, story):
+    """Choices, scores, suppressions, rules by country, silence, mails of other flows: no platform tells these."""
+    others = ("post_purchase",) if story is mail_of_another_flow_that_fills_the_cap else ()
+    twins = Twins(house, "shopify", MORE[story], others=others)
+    story(twins)
+
+    assert twins.rehearsed() == twins.happened() != []
 
 
 def test_the_comparison_group_is_the_same_people_and_true_mails_of_the_flow_do_not_count(house):

@@ -85,7 +85,7 @@ def test_a_rehearsal_says_who_would_have_come_in_and_what_they_would_have_got(ho
 
 
 def test_a_rehearsal_writes_its_own_row_and_nothing_else_and_calls_nobody(house, shop_id, monkeypatch):
-    """I10, I15: no mail, no coupon, no tag, no run; nothing that a shop would hear of."""
+    """I14: no mail, no coupon, no tag, no run; nothing that a shop would hear of."""
     asked = ask(house, shop_id)
     before = contents(house)
 
