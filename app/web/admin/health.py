@@ -12,9 +12,8 @@ from flask_babel import ngettext
 from app.config import Transport, settings
 from app.db import sessions
 from app.models import NO_SHOP, Shop, ShopState
-from app.services import answers
+from app.services import answers, sender_checks
 from app.services import health as facts
-from app.services import sender_checks
 from app.services.watch import SCHEDULER_SILENCE
 from app.web.admin import show
 from app.web.admin.door import blueprint, opened
