@@ -43,7 +43,7 @@ class Delivery(ShopRow, Claimable, Base):
         Index("ix_deliveries_shop_state", "shop_id", "state", "id"),
         # For the proof: mails are claimed in about the order in which they were written.
         Index("ix_deliveries_sent", "sent_at", postgresql_using="brin"),
-        Index("ix_deliveries_claimed", "claimed_at", postgresql_using="brin"),
+        Index("ix_deliveries_proved", text("coalesce(claimed_at, created_at)"), postgresql_using="brin"),
         ForeignKeyConstraint(
             ["shop_id", "enrollment_id"], ["enrollments.shop_id", "enrollments.id"], name="fk_deliveries_enrollment"
         ),

@@ -65,7 +65,7 @@ class Enrollment(ShopRow, Base):
     __table_args__ = (
         # One run per episode, however often and in whatever order its events come (I3).
         Index("uq_enrollments_episode", "shop_id", "flow", "subject_key", "episode", unique=True),
-        Index("ix_enrollments_customer", "shop_id", "customer_id", "state"),
+        Index("ix_enrollments_customer", "shop_id", "customer_id", "id"),  # a person's newest runs
         Index("ix_enrollments_flow", "shop_id", "flow", "state"),
     )
 

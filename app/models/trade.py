@@ -47,6 +47,7 @@ class Order(ShopRow, Base):
         Index("uq_orders_external_id", "shop_id", "external_id", unique=True),
         Index("ix_orders_customer", "shop_id", "customer_id", "placed_at"),
         Index("ix_orders_placed", "shop_id", "placed_at", postgresql_where=text("customer_id IS NOT NULL")),
+        Index("ix_orders_number", "shop_id", "number"),  # what people name an order by
     )
 
     external_id: Mapped[str]

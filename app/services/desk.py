@@ -3,34 +3,34 @@
 A list over all shops is merged from the shops' own, each read from its index: the keys begin with the shop.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, literal, or_, select, true, union_all
+from sqlalchemy import BigInteger, Select, cast, func, literal, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, defer
 
 from app.domain.events import Event
-from app.domain.people import normalise_email
 from app.models import (
     NO_SHOP,
     AuditRow,
-    Customer,
-    CustomerIdentity,
     Delivery,
     DeliveryState,
     EventRow,
-    Order,
     Shop,
     Webhook,
     WebhookState,
 )
 from app.models.bulk import one_of
+from app.services import desk_search
+from app.services.desk_search import Key
 
 PAGE = 50
-MOST_FOUND = 200  # webhooks that a search leads to
-MOST_COUNTED = 10_000  # what a number on a page counts up to
+MOST_COUNTED = 1_000  # what a number on a page counts up to
+LOOK = 20_000  # webhooks that one page looks through for what no index leads to, of all shops together
+LOOK_LEAST = 100  # but of each shop at least so many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,15 @@ class Asked:
     topic: str | None = None
     words: str | None = None
     before: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookPage:
+    """One page; `older` is where the next one starts, None at the end; `is_cut` when more was there to look through."""
+
+    lines: list[Webhook]
+    older: int | None
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +66,19 @@ class ShopLine:
     failed: int
 
 
-def list_webhooks(session: Session, asked: Asked) -> tuple[list[Webhook], int | None]:
-    """Return a page of webhooks without their bodies, and where the next one begins, None at the end."""
-    owners = _owners(asked.shop_id)
-    query = select(Webhook.shop_id, Webhook.id).where(Webhook.shop_id == owners.c.shop_id)
-    if asked.state is not None:
-        query = query.where(Webhook.state == asked.state)
+def list_webhooks(session: Session, asked: Asked) -> WebhookPage:
+    """Return a page of webhooks without their bodies."""
+    if asked.topic and not asked.words:
+        return _of_topic(session, asked)
+    found = desk_search.webhooks(session, asked.words, asked.shop_id) if asked.words else None
+    owners = _owners(asked.shop_id, among=None if found is None else {shop_id for shop_id, _ in found})
+    query = _asked_for(asked, owners)
     if asked.topic:
         query = query.where(Webhook.topic == asked.topic)
-    if asked.before is not None:
-        query = query.where(Webhook.id < asked.before)
-    if asked.words:
-        query = query.where(one_of(Webhook.id, find_webhooks(session, asked.words, asked.shop_id)))
+    if found is not None:
+        query = query.where(one_of(Webhook.id, [webhook_id for _, webhook_id in found]))
     keys = _merged(session, query, Webhook, owners)
-    return _load(session, Webhook, keys), (keys[PAGE - 1] if len(keys) > PAGE else None)
+    return WebhookPage(lines=_load(session, Webhook, keys), older=_older(keys))
 
 
 def list_mails(
@@ -84,33 +92,7 @@ def list_mails(
     if before is not None:
         query = query.where(Delivery.id < before)
     keys = _merged(session, query, Delivery, owners)
-    return _load(session, Delivery, keys), (keys[PAGE - 1] if len(keys) > PAGE else None)
-
-
-def find_webhooks(session: Session, words: str, shop_id: int | None) -> list[int]:
-    """Return the ids of webhooks that a word leads to: its own ids, an order's number, a platform's id, an address."""
-    word = words.strip()
-    owner = Webhook.shop_id == shop_id if shop_id is not None else true()
-    of_events = EventRow.shop_id == shop_id if shop_id is not None else true()
-    named = [Webhook.external_id == word, Webhook.delivery_id == word]
-    if word.isascii() and word.isdecimal():
-        named.append(Webhook.id == int(word[:18]))
-    ways: list[Select[Any]] = [select(Webhook.id).where(owner, or_(*named))]
-    by_number = select(Order.shop_id, Order.external_id).where(Order.number.in_([word, word.removeprefix("#"), f"#{word}"]))
-    for object_shop, object_id in [*session.execute(by_number.limit(20)).all(), (None, word)]:
-        of_shop = EventRow.shop_id == object_shop if object_shop is not None else of_events
-        ways.append(select(EventRow.webhook_id).where(of_shop, EventRow.object_id == object_id))
-    if email := normalise_email(word):
-        people = select(CustomerIdentity.shop_id, CustomerIdentity.customer_id)
-        people = people.where(CustomerIdentity.kind == "email", CustomerIdentity.value == email)
-        for person_shop, customer_id in session.execute(people.limit(20)):
-            mine = (EventRow.shop_id == person_shop, EventRow.customer_id == customer_id)
-            ways.append(select(EventRow.webhook_id).where(of_events, *mine))
-    found = union_all(*ways).subquery()
-    column = next(iter(found.c))
-    return list(
-        session.scalars(select(column).where(column.is_not(None)).distinct().order_by(column.desc()).limit(MOST_FOUND))
-    )
+    return _load(session, Delivery, keys), _older(keys)
 
 
 def find_webhook(session: Session, webhook_id: int) -> Webhook | None:
@@ -155,15 +137,6 @@ def count_unknown(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(query.limit(MOST_COUNTED).subquery())) or 0
 
 
-def find_people(session: Session, words: str) -> list[Customer]:
-    """Return the people whom an address or a platform's customer id leads to, in all shops."""
-    word = words.strip()
-    value = normalise_email(word) or word
-    identities = select(CustomerIdentity.shop_id, CustomerIdentity.customer_id).where(CustomerIdentity.value == value)
-    keys = {(row.shop_id, row.customer_id) for row in session.execute(identities.limit(PAGE))}
-    return [found for key in sorted(keys) if (found := session.get(Customer, key)) is not None]
-
-
 def audit_page(session: Session, *, shop_id: int | None, before: int | None) -> tuple[list[AuditRow], int | None]:
     """Return a page of the audit log, newest first, and where the next one begins."""
     owners = _owners(shop_id)
@@ -171,24 +144,72 @@ def audit_page(session: Session, *, shop_id: int | None, before: int | None) -> 
     if before is not None:
         query = query.where(AuditRow.id < before)
     keys = _merged(session, query, AuditRow, owners)
-    return _load(session, AuditRow, keys), (keys[PAGE - 1] if len(keys) > PAGE else None)
+    return _load(session, AuditRow, keys), _older(keys)
 
 
-def _owners(shop_id: int | None) -> Any:
+def names(session: Session, shop_ids: Iterable[int]) -> dict[int, str]:
+    """Return what these shops are called."""
+    return dict(session.execute(select(Shop.id, Shop.name).where(one_of(Shop.id, set(shop_ids)))).all())
+
+
+def looked_through(session: Session) -> int:
+    """Return how many of each shop's newest rows are looked through for what no index leads to: fewer, the more shops."""
+    shops = session.scalar(select(func.count()).select_from(Shop)) or 0
+    return max(LOOK_LEAST, LOOK // max(1, shops))
+
+
+def _asked_for(asked: Asked, owners: Any) -> Select[int, int]:
+    query = select(Webhook.shop_id, Webhook.id).where(Webhook.shop_id == owners.c.shop_id)
+    if asked.state is not None:
+        query = query.where(Webhook.state == asked.state)
+    if asked.before is not None:
+        query = query.where(Webhook.id < asked.before)
+    return query
+
+
+def _of_topic(session: Session, asked: Asked) -> WebhookPage:
+    """Look through the newest webhooks of each shop, down to where the first shop's look ended: so none is passed over."""
+    depth = LOOK if asked.shop_id is not None else looked_through(session)
+    owners = _owners(asked.shop_id)
+    newest = _asked_for(asked, owners).add_columns(Webhook.topic).order_by(Webhook.id.desc()).limit(depth)
+    each = newest.correlate(owners).lateral()
+    looked = select(each).select_from(owners.join(each, true())).cte("looked")
+    cut = select(func.min(looked.c.id).label("lowest")).group_by(looked.c.shop_id).having(func.count() == depth).subquery()
+    floor = select(func.max(cut.c.lowest).label("floor")).subquery()
+    fits = select(looked.c.shop_id, looked.c.id).where(
+        looked.c.topic == asked.topic, looked.c.id >= func.coalesce(floor.c.floor, 0)
+    )
+    fitting = fits.order_by(looked.c.id.desc()).limit(PAGE + 1).correlate(floor).lateral()
+    rows = session.execute(select(floor.c.floor, *fitting.c).select_from(floor.outerjoin(fitting, true()))).all()
+    keys = [(row.shop_id, row.id) for row in rows if row.id is not None]
+    older = _older(keys)
+    is_cut = older is None and rows[0].floor is not None
+    return WebhookPage(lines=_load(session, Webhook, keys), older=rows[0].floor if is_cut else older, is_cut=is_cut)
+
+
+def _owners(shop_id: int | None, among: set[int] | None = None) -> Any:
+    if among is not None:
+        return select(func.unnest(cast(sorted(among), ARRAY(BigInteger))).label("shop_id")).subquery()
     if shop_id is not None:
         return select(literal(shop_id).label("shop_id")).subquery()
     return select(Shop.id.label("shop_id")).union_all(select(literal(NO_SHOP))).subquery()
 
 
-def _merged(session: Session, query: Any, model: Any, owners: Any) -> list[int]:
+def _merged(session: Session, query: Any, model: Any, owners: Any) -> list[Key]:
     each = query.order_by(model.id.desc()).limit(PAGE + 1).correlate(owners).lateral()
-    merged = select(each.c.id).select_from(owners.join(each, true())).order_by(each.c.id.desc()).limit(PAGE + 1)
-    return list(session.scalars(merged))
+    merged = select(each.c.shop_id, each.c.id).select_from(owners.join(each, true()))
+    return [(row[0], row[1]) for row in session.execute(merged.order_by(each.c.id.desc()).limit(PAGE + 1))]
 
 
-def _load(session: Session, model: Any, ids: list[int]) -> list[Any]:
-    owners = select(Shop.id).union_all(select(literal(NO_SHOP)))
-    query = select(model).where(model.shop_id.in_(owners), one_of(model.id, ids[:PAGE])).order_by(model.id.desc())
+def _older(keys: Sequence[Key]) -> int | None:
+    return keys[PAGE - 1][1] if len(keys) > PAGE else None
+
+
+def _load(session: Session, model: Any, keys: Sequence[Key]) -> list[Any]:
+    shown = keys[:PAGE]
+    query = select(model).where(
+        one_of(model.shop_id, {key[0] for key in shown}), one_of(model.id, [key[1] for key in shown])
+    )
     if model is Webhook:
         query = query.options(defer(Webhook.body))  # up to 8 MiB each, and no list shows it
-    return list(session.scalars(query))
+    return list(session.scalars(query.order_by(model.id.desc())))

@@ -1,10 +1,11 @@
 """What a merchant may change about a flow: the switch and other settings, and the tree, as a new version."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, select, true, update
 from sqlalchemy.orm import Session
 
 from app.domain.errors import Refused
@@ -12,7 +13,10 @@ from app.flows import FLOWS, read_flow
 from app.flows.edits import with_coupon, with_wait
 from app.flows.vocabulary import Flow, to_json
 from app.models import Enrollment, EnrollmentState, FlowSettings, FlowVersion
+from app.models.bulk import one_of
 from app.services import audit
+
+PEOPLE_MOST = 5_000  # in one flow that are counted; beyond it "5,000 or more" says enough
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +25,7 @@ class FlowState:
 
     settings: FlowSettings
     flow: Flow
-    people: int  # in it now
+    people: int  # in it now, counted up to PEOPLE_MOST
     texts: dict[str, Any]  # the shop's own: step -> locale -> message
 
 
@@ -38,7 +42,7 @@ def current(session: Session, shop_id: int, key: str) -> FlowState:
     ).one_or_none()
     if row is None:
         raise Refused(f"There is no flow named {key}. There are: {', '.join(FLOWS)}.")
-    people = people_in(session, shop_id).get(key, 0)
+    people = people_in(session, shop_id, [key]).get(key, 0)
     return FlowState(settings=row[0], flow=read_flow(row[1]), people=people, texts=row[2])
 
 
@@ -60,7 +64,7 @@ def all_current(session: Session, shop_id: int) -> list[FlowState]:
         .join(FlowVersion, _same_version())
         .where(FlowSettings.shop_id == shop_id, FlowSettings.flow.in_(FLOWS))
     ).all()
-    people = people_in(session, shop_id)
+    people = people_in(session, shop_id, FLOWS)
     states = [FlowState(settings=s, flow=read_flow(f), people=people.get(s.flow, 0), texts=t) for s, f, t in rows]
     return sorted(states, key=lambda state: list(FLOWS).index(state.settings.flow))
 
@@ -77,13 +81,14 @@ def row_of(session: Session, state: FlowState) -> FlowVersion:
     ).one()
 
 
-def people_in(session: Session, shop_id: int) -> dict[str, int]:
-    """Count who is part-way through, by flow."""
-    rows = session.execute(
-        select(Enrollment.flow, func.count())
-        .where(Enrollment.shop_id == shop_id, Enrollment.state == EnrollmentState.ACTIVE)
-        .group_by(Enrollment.flow)
+def people_in(session: Session, shop_id: int, keys: Iterable[str]) -> dict[str, int]:
+    """Count who is part-way through, by flow, up to PEOPLE_MOST in each."""
+    flows = select(FlowSettings.flow).where(FlowSettings.shop_id == shop_id, one_of(FlowSettings.flow, keys)).subquery()
+    active = select(Enrollment.state).where(
+        Enrollment.shop_id == shop_id, Enrollment.flow == flows.c.flow, Enrollment.state == EnrollmentState.ACTIVE
     )
+    each = active.limit(PEOPLE_MOST).correlate(flows).lateral()
+    rows = session.execute(select(flows.c.flow, func.count()).select_from(flows.join(each, true())).group_by(flows.c.flow))
     return dict(rows.all())
 
 

@@ -103,9 +103,11 @@ def _version(session: Session, shop_id: int, key: str, version: int) -> FlowVers
 
 
 def _people(session: Session, shop_id: int, key: str) -> dict[int, int]:
-    rows = session.execute(
-        select(Enrollment.version, func.count())
+    """Count by version who is in the flow; of PEOPLE_MOST people at the most."""
+    active = (
+        select(Enrollment.version)
         .where(Enrollment.shop_id == shop_id, Enrollment.flow == key, Enrollment.state == EnrollmentState.ACTIVE)
-        .group_by(Enrollment.version)
+        .limit(edit_flow.PEOPLE_MOST)
+        .subquery()
     )
-    return dict(rows.all())
+    return dict(session.execute(select(active.c.version, func.count()).group_by(active.c.version)).all())

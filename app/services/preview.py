@@ -5,13 +5,13 @@ from datetime import datetime
 
 from babel import Locale
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.domain.errors import Refused
 from app.domain.events import Line
 from app.domain.mailing import MailContent, Rendered
 from app.flows.vocabulary import Flow
-from app.models import Checkout, Customer, Shop
+from app.models import Checkout, Customer, CustomerIdentity, Shop
 from app.services import content as contents
 from app.services import edit_flow, message_checks, samples
 from app.services.dressing import Bare, dress
@@ -19,6 +19,8 @@ from app.services.message_checks import Finding
 from app.services.render import fill
 from app.services.texts import Coverage, Texts, coverage, find, own_texts
 from app.services.writing import locale_of
+
+CARTS_MOST = 500  # the newest, among which a cart for a preview is looked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,16 +101,19 @@ def content_for(
 
 
 def newest_cart(session: Session, shop_id: int, email: str | None = None) -> Checkout | None:
-    """Return the newest checkout that was not finished and can be gone back to, of one address or of anybody."""
-    query = select(Checkout).where(
-        Checkout.shop_id == shop_id,
-        Checkout.recovery_url.is_not(None),
-        Checkout.completed_at.is_(None),
-        Checkout.deleted_at.is_(None),
-    )
+    """Return the newest checkout that was not finished and can be gone back to, of one address or of anybody.
+
+    Of anybody's, the last CARTS_MOST that were begun are looked at.
+    """
+    begun = select(Checkout).where(Checkout.shop_id == shop_id)
     if email:
-        query = query.where(Checkout.email == email)
-    return session.scalars(query.order_by(Checkout.changed_at.desc(), Checkout.id.desc()).limit(1)).first()
+        person = select(CustomerIdentity.customer_id).where(
+            CustomerIdentity.shop_id == shop_id, CustomerIdentity.kind == "email", CustomerIdentity.value == email
+        )
+        begun = begun.where(Checkout.customer_id == person.scalar_subquery(), Checkout.email == email)
+    cart = aliased(Checkout, begun.order_by(Checkout.id.desc()).limit(CARTS_MOST).subquery())
+    query = select(cart).where(cart.recovery_url.is_not(None), cart.completed_at.is_(None), cart.deleted_at.is_(None))
+    return session.scalars(query.order_by(cart.changed_at.desc(), cart.id.desc()).limit(1)).first()
 
 
 def _texts(content: MailContent, tree: object) -> Texts:

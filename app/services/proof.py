@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, cast, func, or_, select
+from sqlalchemy import CTE, ColumnElement, Select, and_, cast, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -39,6 +39,10 @@ BATCH = 1_000  # mails whose consent is looked up at once
 _LOOKED_AT = (
     Delivery.shop_id, Delivery.id, Delivery.recipient, Delivery.claimed_at, Delivery.flow, Delivery.step,
     Delivery.message_class,
+)  # fmt: skip
+_JUDGED = (
+    Delivery.shop_id, Delivery.id, Delivery.enrollment_id, Delivery.customer_id, Delivery.flow, Delivery.step,
+    Delivery.claimed_at,
 )  # fmt: skip
 NIGHTLY_GAP = timedelta(hours=23)  # so that it creeps forward by no more than what housekeeping takes
 _MADE = "proof.made"
@@ -103,8 +107,8 @@ def prove(
         until=until,
         due=sum(states.values()),
         states={str(state): mails for state, mails in states.items()},
-        doubles=_found(session, _doubles(period)),
-        after_purchase=_found(session, _after_purchase(period)),
+        doubles=_found(session, _doubles(_left(period))),
+        after_purchase=_found(session, _after_purchase(_left(period))),
         without_consent=_without_consent(session, period, advance or (lambda _mails: None)),
         unknown=_found(session, select(Delivery.id).where(*period, Delivery.state == DeliveryState.UNKNOWN)),
     )
@@ -132,40 +136,49 @@ def nights(session: Session, *, most: int = 30) -> Sequence[AuditRow]:
     return session.scalars(made.order_by(AuditRow.id.desc()).limit(most)).all()
 
 
-def handed_over(session: Session, *, since: datetime, until: datetime, shop_id: int | None = None) -> int:
-    """How many mails a proof will look at one by one, for a progress bar."""
-    query = select(func.count()).select_from(Delivery).where(*_in_period(since, until, shop_id), Delivery.state.in_(_LEFT))
-    return session.scalar(query) or 0
+def handed_over(
+    session: Session, *, since: datetime, until: datetime, shop_id: int | None = None, most: int | None = None
+) -> int:
+    """How many mails a proof will look at one by one, for a progress bar; counted up to `most`."""
+    mails = select(Delivery.id).where(*_in_period(since, until, shop_id), Delivery.state.in_(_LEFT)).limit(most)
+    return session.scalar(select(func.count()).select_from(mails.subquery())) or 0
 
 
-def _in_period(since: datetime, until: datetime, shop_id: int | None) -> list[Any]:
-    at = or_(
-        and_(Delivery.claimed_at >= since, Delivery.claimed_at < until),
-        and_(Delivery.claimed_at.is_(None), Delivery.created_at >= since, Delivery.created_at < until),
-    )
-    return [at] if shop_id is None else [at, Delivery.shop_id == shop_id]
+def _in_period(since: datetime, until: datetime, shop_id: int | None) -> list[ColumnElement[bool]]:
+    at = func.coalesce(Delivery.claimed_at, Delivery.created_at)  # as ix_deliveries_proved has it
+    period = [at >= since, at < until]
+    return period if shop_id is None else [*period, Delivery.shop_id == shop_id]
+
+
+def _left(period: list[ColumnElement[bool]]) -> CTE:
+    """Return the mails of a period that may have reached somebody, found before anything is asked of them.
+
+    Joined at once, the planner began with every run of every shop.
+    """
+    mails = select(*_JUDGED).where(*period, Delivery.state.in_(_LEFT)).cte("mails")
+    return mails.prefix_with("MATERIALIZED")
 
 
 def _found(session: Session, query: Select[Any]) -> Finding:
     finding = Finding()
-    finding.add([row[0] for row in session.execute(query.order_by(Delivery.id))])
+    finding.add(sorted(row[0] for row in session.execute(query)))
     return finding
 
 
-def _doubles(period: list[Any]) -> Select[Any]:
+def _doubles(mails: CTE) -> Select[Any]:
     """Every mail but the first to one person about one thing: the unique key stands in its way within one run only."""
-    what = (Delivery.shop_id, Delivery.customer_id, Delivery.flow, Delivery.step, Enrollment.subject_key, Enrollment.episode)
-    number = func.row_number().over(partition_by=what, order_by=Delivery.id).label("number")
-    sent = select(Delivery.id, number).join(Enrollment, _run_of()).where(*period, Delivery.state.in_(_LEFT)).subquery()
-    return select(Delivery.id).join(sent, sent.c.id == Delivery.id).where(sent.c.number > 1)
+    what = (mails.c.shop_id, mails.c.customer_id, mails.c.flow, mails.c.step, Enrollment.subject_key, Enrollment.episode)
+    number = func.row_number().over(partition_by=what, order_by=mails.c.id).label("number")
+    sent = select(mails.c.id, number).join(Enrollment, _run_of(mails)).subquery()
+    return select(sent.c.id).where(sent.c.number > 1)
 
 
-def _after_purchase(period: list[Any]) -> Select[Any]:
+def _after_purchase(mails: CTE) -> Select[Any]:
     """Mails of a flow that ends with an order, claimed when the order was marked already."""
     began = func.coalesce(Checkout.started_at, Enrollment.entered_at)
-    known = (PurchaseMark.shop_id == Delivery.shop_id, PurchaseMark.marked_at < Delivery.claimed_at)
+    known = (PurchaseMark.shop_id == mails.c.shop_id, PurchaseMark.marked_at < mails.c.claimed_at)
     by_person = select(PurchaseMark.id).where(
-        *known, PurchaseMark.customer_id == Delivery.customer_id, PurchaseMark.ordered_at >= began
+        *known, PurchaseMark.customer_id == mails.c.customer_id, PurchaseMark.ordered_at >= began
     )
     by_checkout = select(PurchaseMark.id).where(*known, PurchaseMark.checkout_token == Enrollment.episode)
     version = and_(
@@ -176,31 +189,28 @@ def _after_purchase(period: list[Any]) -> Select[Any]:
     )
     checkout = and_(Checkout.shop_id == Enrollment.shop_id, Checkout.token == Enrollment.episode)
     return (
-        select(Delivery.id)
-        .join(Enrollment, _run_of())
+        select(mails.c.id)
+        .join(Enrollment, _run_of(mails))
         .join(FlowVersion, version)
         .outerjoin(Checkout, checkout)
-        .where(*period, Delivery.state.in_(_LEFT), by_person.exists() | by_checkout.exists())
+        .where(by_person.exists() | by_checkout.exists())
     )
 
 
-def _without_consent(session: Session, period: list[Any], advance: Callable[[int], None]) -> Finding:
+def _without_consent(session: Session, period: list[ColumnElement[bool]], advance: Callable[[int], None]) -> Finding:
     """Marketing to an address whose word, as it stood at the claim, did not allow it."""
     finding = Finding()
-    after = 0
-    while True:
-        query = select(*_LOOKED_AT)
-        query = query.where(*period, Delivery.state.in_(_LEFT), Delivery.recipient.is_not(None), Delivery.id > after)
-        mails = session.execute(query.order_by(Delivery.id).limit(BATCH)).all()
-        if not mails:
-            return finding
-        after = mails[-1].id
+    query = select(*_LOOKED_AT).where(*period, Delivery.state.in_(_LEFT), Delivery.recipient.is_not(None))
+    # Read on as they come: one look for all of them, and no more in memory than a batch.
+    streamed = session.execute(query.order_by(Delivery.id), execution_options={"yield_per": BATCH})
+    for mails in streamed.partitions():
         by_shop: dict[int, list[Any]] = defaultdict(list)
         for mail in mails:
             by_shop[mail.shop_id].append(mail)
         for shop_id, of_shop in by_shop.items():
             finding.add(_unwanted(session, shop_id, of_shop))
         advance(len(mails))
+    return finding
 
 
 def _unwanted(session: Session, shop_id: int, mails: Sequence[Any]) -> list[int]:
@@ -237,5 +247,5 @@ def _is_wanted(statements: Sequence[Any], claimed_at: datetime | None, *, needs_
     return stood is ConsentState.SUBSCRIBED if needs_yes else stood is not ConsentState.UNSUBSCRIBED
 
 
-def _run_of() -> Any:
-    return and_(Enrollment.shop_id == Delivery.shop_id, Enrollment.id == Delivery.enrollment_id)
+def _run_of(mails: CTE) -> ColumnElement[bool]:
+    return and_(Enrollment.shop_id == mails.c.shop_id, Enrollment.id == mails.c.enrollment_id)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, true
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.models import (
     Answer,
@@ -28,6 +28,7 @@ from app.models import (
 )
 
 PAGE = 40
+PARCELS_MOST = 100  # of one order
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _YEAR_3000 = 32_503_680_000_000_000  # in microseconds; no clock says more
@@ -132,13 +133,17 @@ def _of_person(kind: Kind, model: Any, at: Any) -> Callable[[Session, int, int, 
 
 
 def _parcels(session: Session, shop_id: int, customer_id: int, before: Place | None) -> list[Entry]:
-    at = func.coalesce(Shipment.delivered_at, Shipment.changed_at)
+    of_order = select(Shipment).where(Shipment.shop_id == shop_id, Shipment.order_external_id == Order.external_id)
+    # The limit makes the database go from order to order, and not read all parcels of the shop.
+    parcel = aliased(Shipment, of_order.limit(PARCELS_MOST).correlate(Order).lateral())
+    at = func.coalesce(parcel.delivered_at, parcel.changed_at)
     query = (
-        select(Shipment, literal(None).label("flow"), Order.number)
-        .join(Order, (Order.shop_id == Shipment.shop_id) & (Order.external_id == Shipment.order_external_id))
+        select(parcel, literal(None).label("flow"), Order.number)
+        .select_from(Order)
+        .join(parcel, true())
         .where(Order.shop_id == shop_id, Order.customer_id == customer_id)
     )
-    return _entries(Kind.PARCEL, _read(session, Kind.PARCEL, query, at, Shipment.id, before))
+    return _entries(Kind.PARCEL, _read(session, Kind.PARCEL, query, at, parcel.id, before))
 
 
 def _decisions(session: Session, shop_id: int, customer_id: int, before: Place | None) -> list[Entry]:
@@ -152,18 +157,22 @@ def _decisions(session: Session, shop_id: int, customer_id: int, before: Place |
 
 def _clicks(session: Session, shop_id: int, customer_id: int, before: Place | None) -> list[Entry]:
     """Read what people followed themselves; robots' clicks are no doing of theirs."""
-    query = (
-        select(Engagement, Delivery.flow, Link.url)
-        .join(Delivery, (Delivery.shop_id == Engagement.shop_id) & (Delivery.id == Engagement.delivery_id))
-        .outerjoin(Link, (Link.shop_id == Engagement.shop_id) & (Link.id == Engagement.link_id))
-        .where(
-            Delivery.shop_id == shop_id,
-            Delivery.customer_id == customer_id,
-            Engagement.kind == EngagementKind.CLICKED,
-            Engagement.machine.is_(None),
-        )
+    of_mail = select(Engagement).where(
+        Engagement.shop_id == shop_id,
+        Engagement.delivery_id == Delivery.id,
+        Engagement.kind == EngagementKind.CLICKED,
+        Engagement.machine.is_(None),
     )
-    return _entries(Kind.CLICK, _read(session, Kind.CLICK, query, Engagement.at, Engagement.id, before))
+    newest = of_mail.order_by(Engagement.at.desc()).limit(PAGE + 1)  # mail by mail, as for parcels
+    click = aliased(Engagement, newest.correlate(Delivery).lateral())
+    url = select(Link.url).where(Link.shop_id == shop_id, Link.id == click.link_id).scalar_subquery()
+    query = (
+        select(click, Delivery.flow, url)
+        .select_from(Delivery)
+        .join(click, true())
+        .where(Delivery.shop_id == shop_id, Delivery.customer_id == customer_id)
+    )
+    return _entries(Kind.CLICK, _read(session, Kind.CLICK, query, click.at, click.id, before))
 
 
 def _answers(session: Session, shop_id: int, customer_id: int, before: Place | None) -> list[Entry]:

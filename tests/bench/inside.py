@@ -62,16 +62,20 @@ def look(client: FlaskClient, pages: Sequence[Page]) -> dict[str, Inside]:
     return found
 
 
+def plans(client: FlaskClient, page: Page) -> list[str]:
+    """Ask for a page, and return each of its statements with the plan by which it was answered."""
+    with _watched() as watch:
+        watch.is_explaining = True
+        _ask(client, page)
+    return watch.plans
+
+
 def explain(client: FlaskClient, pages: Sequence[Page], out: Path) -> None:
     """Write the plan of each statement of each page into a file."""
-    with out.open("a") as file, _watched() as watch:
+    with out.open("a") as file:
         for page in pages:
             _ask(client, page)  # once for the caches
-            watch.plans.clear()
-            watch.is_explaining = True
-            _ask(client, page)
-            watch.is_explaining = False
-            print(f"\n=== {page.name} ({page.path})", *watch.plans, sep="\n\n", file=file)
+            print(f"\n=== {page.name} ({page.path})", *plans(client, page), sep="\n\n", file=file)
 
 
 def client_of(path: str) -> FlaskClient:

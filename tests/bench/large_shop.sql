@@ -72,7 +72,7 @@ SELECT shop_id, id, 's' || external_id, external_id, 'delivered', 'UPS', '1Z' ||
 INSERT INTO webhooks (shop_id, id, platform, topic, dedupe_key, external_id, delivery_id, body, body_sha256, headers,
                       received_at, due_at, processed_at, state, attempts, error, error_class)
 OVERRIDING SYSTEM VALUE
-SELECT :shop, bench_id(n), 'shopify', topic, 'd' || n, 'x' || n, 'y' || n,
+SELECT :shop, bench_id(n), 'shopify', topic, 'd' || n, 'x' || n, 'd' || n,
        CASE WHEN state IN ('done', 'ignored') AND at < now() - interval '30 days' THEN NULL
             WHEN topic = 'checkouts/update'
             THEN convert_to(replace(:cart_body, '8f2b6a0d4c9e4b57a1d3e60f7c2b9a84', md5('cart' || cart)), 'UTF8')
@@ -189,6 +189,8 @@ SELECT shop_id, id, enrollment_id, step, 'TEA-' || upper(substr(md5(id::text), 1
   FROM deliveries WHERE shop_id = :shop AND step = 'coupon' AND state <> 'skipped';
 
 --: credited orders
+ANALYZE orders, deliveries;
+
 INSERT INTO attributions (shop_id, order_external_id, state, due_at, delivery_id, flow, step, rule, amount_minor, currency,
                           ordered_at, decided_at)
 SELECT o.shop_id, o.external_id, 'done', o.placed_at, d.id, d.flow, d.step, CASE WHEN d.id IS NOT NULL THEN 'click' END,

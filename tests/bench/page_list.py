@@ -76,7 +76,7 @@ def desk_pages(connection: psycopg.Connection[Any], shop_id: int) -> list[Page]:
         "webhooks, by our id": f"/support/webhooks?q={ids['webhook']}",
         "webhooks, by the number of an order": "/support/webhooks?q=%231500",
         "webhooks, by an address": f"/support/webhooks?q=shopper{ids['number']}@example.com",
-        "webhooks, by the platform's id": "/support/webhooks?q=x5000",
+        "webhooks, by the platform's id": "/support/webhooks?q=d5000",
         "webhooks, by a word that leads nowhere": "/support/webhooks?q=nowhere",
         "webhooks of one shop, with the histogram": f"/support/webhooks?shop={shop_id}",
         "webhooks of one shop, by a word that leads nowhere": f"/support/webhooks?shop={shop_id}&q=nowhere",

@@ -173,7 +173,7 @@ def test_a_choice_is_kept_and_read_back_without_loss():
 def test_failures_are_grouped_by_their_cause(house, planted):
     with house.begin() as session:
         session.execute(update(Webhook).where(Webhook.topic == "orders/create").values(error="id: Field required."))
-        found = replays.causes(session)
+        found = replays.causes(session, newest_each=100)
 
     assert [(c.topic, c.error, c.webhooks, c.shops) for c in found] == [
         ("checkouts/update", "RuntimeError: a bug of ours", 30, 1),

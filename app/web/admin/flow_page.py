@@ -102,6 +102,7 @@ def page(session: Session, state: FlowState, shown: Shown) -> ResponseReturnValu
         "rivals": connections.rivals(session, shop_id(), [key]), "version": shown.seen if shown.is_draft else newest,
         "names": condition_form.names(state.flow), "signs": condition_form.SIGNS,
         "reach": _told_reach(session, state, shown), "can_rehearse": rehearsals.why_not(state.flow) is None,
+        "people_most": edit_flow.PEOPLE_MOST, "waits_partly": sum(waiting.values()) >= counting.WAITING_MOST,
     }  # fmt: skip
     if not htmx_request().wants_fragment:
         return render_template("admin/flow.html", **context), shown.status

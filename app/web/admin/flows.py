@@ -59,6 +59,7 @@ def flows() -> ResponseReturnValue:
         rows=[_row(state, results) for state in states],
         results=results,
         people=sum(state.people for state in states),
+        people_most=edit_flow.PEOPLE_MOST,
         orders=orders,
         chart=area(results.sent_by_day(), width=600, height=78),
         setup=setup,
@@ -110,7 +111,9 @@ def _switched(session: Session, state: FlowState) -> str:
         return render_template("admin/_flow_head.html", state=state, edited=edit_flow.row_of(session, state), words=words)
     results = counting.results(session, shop_id(), now=g.frame.now)
     setup = _setup(session, edit_flow.all_current(session, shop_id()))
-    return render_template("admin/_flow_switched.html", row=_row(state, results), setup=setup, words=words)
+    return render_template(
+        "admin/_flow_switched.html", row=_row(state, results), setup=setup, words=words, people_most=edit_flow.PEOPLE_MOST
+    )
 
 
 def _setup(session: Session, states: Sequence[FlowState]) -> list[SetupStep]:

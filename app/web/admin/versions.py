@@ -89,6 +89,7 @@ def _page(session: Session, key: str, *, refusal: str = "", status: int = 200) -
     page = render_template(
         "admin/versions.html", state=state, rows=rows, below=below, older=older, words=words, whats=WHATS, refusal=refusal,
         compared=_compared(session, key, old, new) if newest > 1 else None,
+        people_partly=state.people >= edit_flow.PEOPLE_MOST,
     )  # fmt: skip
     return page, status
 

@@ -15,8 +15,11 @@ MOST_CAUSES = 10
 def home() -> ResponseReturnValue:
     """Show failures by their cause, mails that wait for a word, what is due, and every shop's last sign of life."""
     with opened() as session:
+        newest_each = desk.looked_through(session)
         context = {
-            "causes": replays.causes(session, most=MOST_CAUSES),
+            "causes": replays.causes(session, newest_each=newest_each, most=MOST_CAUSES),
+            "newest_each": newest_each,
+            "counted": desk.MOST_COUNTED,
             "unknown": desk.count_unknown(session),
             "waiting": watch.waiting(session),
             "complaints": watch.complaints(session),

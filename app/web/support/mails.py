@@ -24,7 +24,7 @@ def mails() -> ResponseReturnValue:
         found, older = desk.list_mails(
             session, (state,) if state else (), shop_id=shop.id if shop else None, before=asked_before()
         )
-        names = {row.shop_id: session.get_one(Shop, row.shop_id).name for row in found}
+        names = desk.names(session, (row.shop_id for row in found))
     return render_template(
         "support/mails.html", mails=found, older=older, state=state, shop=shop, names=names, titles=words.titles()
     )

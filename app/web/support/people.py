@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.flows import FLOWS
 from app.models import ConsentRow, Customer, CustomerIdentity, DecisionRow, Delivery, Enrollment, EventRow, Order, Role, Shop
-from app.services import audit, desk, standing
+from app.services import audit, desk, desk_search, standing
 from app.web.admin import person_words, why, words
 from app.web.admin.asked import MOST_ID
 from app.web.support.door import about, actor, blueprint, opened, staff_only
@@ -33,8 +33,8 @@ def find() -> ResponseReturnValue:
     """Look for a person by address or number. Not by GET: an address has no place in a log of requests."""
     words = request.form.get("q", "")[:MOST_WORDS].strip()
     with opened() as session:
-        found = desk.find_people(session, words) if words else []
-        names = {person.shop_id: session.get_one(Shop, person.shop_id).name for person in found}
+        found = desk_search.people(session, words) if words else []
+        names = desk.names(session, (person.shop_id for person in found))
         for person in found:
             _record(session, person, "customer.found")
     return render_template("support/people.html", people=found, names=names, q=words)

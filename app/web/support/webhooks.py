@@ -37,12 +37,13 @@ def webhooks() -> ResponseReturnValue:
             words=request.args.get("q", "")[:MOST_WORDS].strip() or None,
             before=asked_before(),
         )
-        lines, older = desk.list_webhooks(session, asked)
+        page = desk.list_webhooks(session, asked)
+        look = desk.LOOK if shop else desk.looked_through(session)
         pulse = counting.pulse(session, shop.id) if shop else None
-        names = _names(session, {line.shop_id for line in lines})
+        names = desk.names(session, (line.shop_id for line in page.lines))
     drawn = bars(pulse.buckets, width=1000, height=70) if pulse else []
     return render_template(
-        "support/webhooks.html", lines=lines, older=older, asked=asked, shop=shop, names=names, pulse=pulse, bars=drawn
+        "support/webhooks.html", webhook_page=page, look=look, asked=asked, shop=shop, names=names, pulse=pulse, bars=drawn
     )
 
 
@@ -71,10 +72,6 @@ def reveal(webhook_id: int) -> ResponseReturnValue:
 def _found(session: Session, webhook_id: int) -> Webhook:
     found = desk.find_webhook(session, webhook_id)
     return found if found is not None else abort(404)
-
-
-def _names(session: Session, shop_ids: set[int]) -> dict[int, str]:
-    return {shop_id: shop.name for shop_id in shop_ids if (shop := session.get(Shop, shop_id))}
 
 
 def _detail(session: Session, found: Webhook, *, revealed: bool) -> dict[str, Any]:
