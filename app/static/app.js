@@ -36,13 +36,26 @@
     (document.getElementById(ctx.target?.id) ?? document).querySelector("[aria-invalid=true]")?.focus();
   });
 
-  // A mail is shown anew while its text is written: the preview's own button sends it into the frame.
+  // A mail is shown anew while its text is written. It is no submit of its form: that would save it, and Shopify's save bar
+  // would take it for saved.
   let looking;
+  const show = (form) => {
+    const { action, target } = form, { formAction, formTarget } = form.querySelector("[formtarget]");
+    Object.assign(form, { action: formAction, target: formTarget });
+    form.submit();
+    Object.assign(form, { action, target });
+  };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-live] [formtarget]");
+    if (!button) return;
+    event.preventDefault();
+    show(button.form);
+  });
   document.addEventListener("input", (event) => {
     const form = event.target.closest("[data-live]");
     if (!form) return;
     clearTimeout(looking);
-    looking = setTimeout(() => form.isConnected && form.requestSubmit(form.querySelector("[formtarget]")), 700);
+    looking = setTimeout(() => form.isConnected && show(form), 700);
   });
 
   // Copies a field; where the browser or a frame forbids that, its text is selected for the person to copy.
