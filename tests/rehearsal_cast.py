@@ -13,11 +13,12 @@ import jobs.inbox
 import jobs.mail
 import jobs.runner
 from app import clock
-from app.domain.events import Consent, ConsentState
+from app.domain.events import Consent, ConsentState, Person, ReviewUpdated
+from app.domain.polling import Page
 from app.flows.rehearsal import Line, Run
 from app.flows.vocabulary import Flow
-from app.models import CustomerIdentity, FlowSettings, Shop, ShopState
-from app.services import consent, edit_flow, install, mail_rules, react, recall
+from app.models import CustomerIdentity, FlowSettings, Order, OrderLine, Shop, ShopState
+from app.services import consent, edit_flow, install, mail_rules, react, recall, reconcile
 from app.services.as_of import Setting
 from app.services.install import ShopFacts
 from app.services.rehearse import Rehearsed, rehearse
@@ -68,6 +69,26 @@ class Twins:
             for shop_id in self.ids:
                 session.execute(text(statement), {"shop": shop_id, **given})
 
+    def edit(self, change: Callable[[Flow], Flow]) -> None:
+        """Give both shops a version of their own of the flow."""
+        with self.house.begin() as session:
+            for shop_id in self.ids:
+                state = edit_flow.current(session, shop_id, self.flow)
+                edit_flow.new_version(session, shop_id, state, change(state.flow), actor="test", now=self.now)
+
+    def review(self, order_id: int = 1, *, who: str = "alice", score: int | None = 5) -> None:
+        """Somebody writes in the shop of what they ordered, and both shops read it at once."""
+        with patch.object(clock, "now", lambda _session: self.now), self.house.begin() as session:
+            for shop_id in self.ids:
+                query = select(OrderLine.product_id).join(Order, OrderLine.order_id == Order.id)
+                product = session.scalars(query.where(Order.shop_id == shop_id, Order.external_id == str(order_id))).first()
+                told = ReviewUpdated(
+                    object_id=f"r{order_id}", happened_at=self.now, person=Person(email=f"{who}@example.com"),
+                    product_id=product or "", score=score, words=None,
+                )  # fmt: skip
+                page = Page(events=(told,), objects=1, next=None)
+                assert reconcile.fold(session, shop_id, page, now=self.now)
+
     def heed(self, change: Callable[[Session, Shop, int], None], *, who: str = "alice") -> None:
         """Something about a person changes in both shops by no event, and their runs look at it."""
         mine = (CustomerIdentity.kind == "email", CustomerIdentity.value == f"{who}@example.com")
@@ -97,7 +118,7 @@ class Twins:
         if self.platform == "shopify":
             body = builders.checkout_body(
                 name, self.now, email=f"{who}@example.com", consent=consents, quantity=pieces, **more
-            )  # fmt: skip
+            ) | {"currency": "EUR", "presentment_currency": "EUR"}  # fmt: skip
             self._tell({"shopify": "checkouts/update"}, body)
         else:
             body = _woo_cart(name, self.now, more.get("started_at") or self.now, who, pieces, consents)

@@ -1,12 +1,16 @@
 """A rehearsal says what the flow does: stories told to twin shops, played by all drains in one, rehearsed in the other."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
 from app.domain.events import ConsentState
+from app.flows.audience import Line
+from app.flows.conditions import has_tag, never_bought, worth_at_least
+from app.flows.edits import with_audience
 from app.services import suppress
 from integrations import PLATFORMS
 from tests.rehearsal_cast import T0, Twins
@@ -95,10 +99,35 @@ def carts_under_a_cap(twins):
     twins.wait(days=14)
 
 
+def carts_of_some_worth_with_a_coupon_for_new_buyers(twins):
+    twins.edit(
+        lambda flow: replace(
+            with_audience(flow, [Line(worth_at_least(3_000))]),
+            steps=(*flow.steps[:-1], replace(flow.steps[-1], when=(never_bought(),))),
+        )
+    )
+    twins.cart("t1")
+    twins.wait(days=2)
+    twins.order(token="t1")
+    twins.wait(days=1)
+    twins.cart("t2")
+    twins.wait(days=2)
+
+
+def carts_of_those_with_a_tag(twins):
+    twins.order()
+    twins.both('UPDATE customers SET tags = \'{"Gift Club": ["2026-08-03T12:00:00+00:00", true]}\' WHERE shop_id = :shop')
+    twins.edit(lambda flow: with_audience(flow, [Line(has_tag("gift club"))]))
+    twins.wait(hours=1)
+    twins.cart("t1")
+    twins.cart("t2", who="dora")
+    twins.wait(days=2)
+
+
 CARTS = (
     reminded_and_given_a_coupon, bought_after_the_reminder, bought_within_the_hour_without_a_token, never_agreed,
     began_a_newer_cart, deleted_and_came_back, refused_between_the_mails, two_people_with_carts, carts_through_the_night,
-    carts_under_a_cap,
+    carts_under_a_cap, carts_of_some_worth_with_a_coupon_for_new_buyers, carts_of_those_with_a_tag,
 )  # fmt: skip
 
 
@@ -168,7 +197,18 @@ def second_parcel_too_soon(twins):
     twins.wait(days=60)
 
 
-REVIEWS = (sent_off_and_asked_twice, delivered_early, some_money_back_before_the_question, second_parcel_too_soon)
+def reviewed_between_the_questions(twins):
+    twins.order(sent_off_at=twins.now, consents=True)
+    twins.wait(days=20)
+    if twins.platform == "woocommerce":  # Shopify's reviews are other apps'
+        twins.review()
+    twins.wait(days=40)
+
+
+REVIEWS = (
+    sent_off_and_asked_twice, delivered_early, some_money_back_before_the_question, second_parcel_too_soon,
+    reviewed_between_the_questions,
+)  # fmt: skip
 
 
 def four_orders_and_three_months(twins):
