@@ -26,12 +26,12 @@ from tests.woo_cast import WAIT, Town, town
 
 @pytest.fixture
 def place(house: sessionmaker[Session], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Town]:
-    """A connected shop with its cart flow on, and a cart whose reminder is due."""
+    """A connected shop with its cart flow on, and a cart whose reminder is due at whatever hour."""
     with town(house, monkeypatch, tmp_path) as opened:
         shop = opened.connect()
         assert opened.fakes.sender.wait_until_idle(WAIT)
         with house.begin() as session:
-            session.execute(update(Shop).values(sender_email="we@lamp-loft.example"))
+            session.execute(update(Shop).values(sender_email="we@lamp-loft.example", quiet_from=None, quiet_until=None))
             edit_flow.switch(session, shop.id, "abandoned_cart", on=True, actor="test", now=clock.now(session))
         opened.shop.begin_checkout(email="alice@example.com")
         assert opened.fakes.sender.wait_until_idle(WAIT)
