@@ -76,6 +76,7 @@ def test_nobody_ever_meets_lines_that_are_said_to_clash(lines, bought, worth, co
         ((Line(c.worth_at_least(50)), Line(c.worth_at_least(51), is_not=True)), []),
         ((Line(c.in_country("DE")), Line(c.in_country("AT", "CH"))), [Clash(1, 0, "never")]),
         ((Line(c.in_country("DE", "AT")), Line(c.in_country("DE"), is_not=True)), []),
+        ((Line(c.in_country("DE", "AT")), Line(c.in_country("AT", "CH"))), []),
         ((Line(c.in_country("DE"), is_not=True), Line(c.in_country("AT"), is_not=True)), []),
         ((Line(c.in_country("DE", "AT"), is_not=True), Line(c.in_country("DE"))), [Clash(1, 0, "never")]),
         ((Line(c.never_bought()), Line(c.never_bought(), is_not=True)), [Clash(1, 0, "never")]),
