@@ -279,6 +279,19 @@ def test_what_a_list_cannot_say_is_shown_and_kept(house, client, cast):
     assert current(house, cast.tea).flow.trigger.when == (*CART.trigger.when, deep, has_tag("club"))
 
 
+def test_more_lines_than_can_be_added_came_by_import_and_are_not_lost(house, client, cast):
+    many = tuple(none_of(has_tag(f"tag {n}")) for n in range(LINES_MOST + 2))
+    with house.begin() as session:
+        state = edit_flow.current(session, cast.tea, "abandoned_cart")
+        flow = replace(CART, trigger=replace(CART.trigger, when=(*CART.trigger.when, *many)))
+        edit_flow.new_version(session, cast.tea, state, flow, actor="merchant", now=cast.now)
+    told = lines(*[("has_tag", f"tag {n}", "no") for n in range(LINES_MOST + 2)])
+    client.post(FLOW, data=typed(version="2", reminder__after="2") | told)
+
+    assert current(house, cast.tea).settings.version == 3
+    assert current(house, cast.tea).flow.trigger.when[2:] == many
+
+
 def test_a_flow_with_conditions_goes_out_as_yaml_and_comes_back(house, client, cast, tmp_path):
     client.post(FLOW, data=typed() | lines(("has_tag", "vip", "no")) | lines(("worth_at_least", "9"), prefix="coupon.only"))
     told = CliRunner().invoke(cli, ["flow", "export", "abandoned_cart", "--shop", str(cast.tea)]).output

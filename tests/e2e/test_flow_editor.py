@@ -1,6 +1,7 @@
 """A flow's conditions in a real browser, by keyboard alone: added, refused beside the field, counted, saved, taken away."""
 
 import os
+import re
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -100,3 +101,27 @@ def test_conditions_are_edited_by_keyboard_alone(house, browser, site, cast, vie
         flow = edit_flow.current(session, cast.tea, "abandoned_cart").flow
     assert [(c.name, c.value) for c in flow.trigger.when][2:] == [("worth_at_least", 2000)]
     assert [(c.name, [i.name for i in c.of]) for c in flow.send("coupon").when] == [("none_of", ["clicked"])]
+
+
+def test_without_scripts_everything_works_too_and_the_first_wrong_field_has_the_focus(house, browser, site, cast):
+    with signed_in(browser, site, link(house, cast.tea), viewport=PHONE, java_script_enabled=False) as page:
+        page.goto(FLOW)
+        page.get_by_label("Who comes in: condition to add").select_option("worth_at_least")
+        page.get_by_role("button", name="Add: Who comes in").click()
+        expect(page.locator(f"[id='{AUDIENCE}-0-sign']")).to_be_focused()
+        page.locator(f"[id='{AUDIENCE}-0-value']").fill("120 %")
+        page.locator("#reminder-after").fill("2")
+        page.locator("#waits > header").get_by_role("button", name="Save").click()
+        wrong = page.locator(f"[id='{AUDIENCE}-0-value']")
+        expect(wrong).to_be_focused()
+        expect(wrong).to_have_value("120 %")
+        expect(wrong).to_have_accessible_description(re.compile("Write an amount such as 20"))
+        expect(page.locator("#reminder-after")).to_have_value("2")
+        wrong.fill("30")
+        page.get_by_role("button", name="Count").click()
+        expect(page.locator("#reach")).to_contain_text("About 46 of them would have come in.")
+        page.locator("#waits > header").get_by_role("button", name="Save").click()
+        expect(page.locator(".said")).to_contain_text("Saved as version 2")
+        page.get_by_role("button", name="Take away: 1. Worth of the cart").click()
+        page.locator("#waits > header").get_by_role("button", name="Save").click()
+        expect(page.locator(".said")).to_contain_text("Saved as version 3")

@@ -124,7 +124,8 @@ def typed(held: Conditions, form: Mapping[str, str]) -> Conditions:
     if not (count.isdecimal() and len(count) < 3):
         return held
     lines = []
-    for number in range(min(int(count), LINES_MOST)):
+    # More than can be added may have come by import; they are not lost by a form that shows them.
+    for number in range(min(int(count), max(LINES_MOST, len(held.lines)))):
         name, sign, join, value = (
             form.get(f"{held.prefix}.{number}.{part}", "").strip()[:VALUE_MOST] for part in ("name", "sign", "join", "value")
         )
