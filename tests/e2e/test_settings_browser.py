@@ -106,3 +106,15 @@ def test_the_address_of_the_form_is_copied(house, browser, site, cast):
         expect(page.locator("#toasts")).to_contain_text("Copied.")
 
         assert page.evaluate("navigator.clipboard.readText()") == page.locator("#signup-url").input_value()
+
+
+def test_a_refused_form_goes_on_at_its_first_wrong_field(house, browser, site, cast):
+    with signed_in(browser, site, link(house, cast.tea), viewport=WIDE) as page:
+        page.goto("/admin/settings")
+        sender = page.locator("#settings-sender")
+        sender.get_by_label("Mails come from").fill("nobody at home")
+        sender.get_by_role("button", name="Save").click()
+        expect(sender.locator(".err").first).to_be_visible()
+
+        expect(sender.get_by_label("Mails come from")).to_be_focused()
+        expect(sender.get_by_label("Mails come from")).to_have_value("nobody at home")
