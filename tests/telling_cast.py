@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import requests
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app import clock
@@ -20,7 +20,7 @@ from app.demo.faults import ApiFaults
 from app.demo.shop import Shop
 from app.demo.shopify_people import customer_by_identifier
 from app.demo.store import Checkout, Customer
-from app.models import CustomerIdentity
+from app.models import Base, CustomerIdentity
 from app.models import Shop as Row
 from app.services import edit_flow, install, mail_pace
 from app.services.install import ShopFacts
@@ -120,6 +120,11 @@ class Place:
             ),
             "to tell": self.rows("SELECT id, state, attempts, error FROM consent_writes ORDER BY id"),
         }
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows there are of everything."""
+        with self.house() as session:
+            return {t.name: session.scalar(select(func.count()).select_from(t)) for t in Base.metadata.sorted_tables}
 
     def heard(self, topic: str) -> list[str]:
         """Return the states of the webhooks of a topic."""

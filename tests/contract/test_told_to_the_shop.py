@@ -16,6 +16,7 @@ from integrations.shopify import client
 from integrations.woocommerce import rest
 from tests.admin_cast import client_of
 from tests.telling_cast import ALICE, ECHOES, Place, place
+from tests.woo_cast import WAIT
 
 FOR_EVER = float("inf")
 # What the shop suffers from for one call; `lose` does the work, and its answer never comes.
@@ -62,10 +63,13 @@ def test_a_refusal_is_written_into_the_shop_and_its_echo_changes_nothing(refused
     """I7: the shop's own mails stop as well, and what it tells of our word is no new word."""
     before = refused.held_here()
     heard = len(refused.heard(ECHOES[refused.platform]))
-    jobs.shops.drain()
+    jobs.consent.drain(FOR_EVER)
+    assert refused.fakes.sender.wait_until_idle(WAIT)
+    rows = refused.counts()
     refused.listen()
-    for _ in range(3):
-        jobs.consent.drain(FOR_EVER)
+    grown = {table for table, count in refused.counts().items() if count != rows[table]}
+    for _ in range(2):
+        jobs.shops.drain()  # which asks the shop what changed, too
         refused.listen()
 
     assert refused.consent_there() == "unsubscribed"
@@ -78,6 +82,7 @@ def test_a_refusal_is_written_into_the_shop_and_its_echo_changes_nothing(refused
     # Shopify's echo is the shop's own word; WooCommerce's says nothing of consent.
     echoed = [("unsubscribed", "platform")] if refused.platform == "shopify" else []
     assert after["said"] == [*before["said"], *echoed]
+    assert grown == {"events", *(["consents"] if echoed else [])}
 
 
 def test_what_the_shop_says_afterwards_lifts_no_refusal(refused):
