@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Any
 from unittest.mock import patch
 
@@ -54,7 +55,8 @@ DEATHS: dict[str, dict[str, tuple[Any, str, str]]] = {
         "leased": (jobs.mail, "_prepared", "before"),
         "prepared": (jobs.mail, "_prepared", "after"),
         "claimed": (jobs.mail, "_claim", "after"),
-        "answered": (jobs.mail, "_land", "before"),
+        "accepted": (jobs.mail, "_land", "before"),  # when it had handed over the first of its mails
+        "answered": (jobs.mail, "_land", "before"),  # when it had handed over all of them, and heard of none
         "recorded": (jobs.mail, "_record", "after"),
     },
 }  # fmt: skip
@@ -70,17 +72,27 @@ class Died(BaseException):
 
 
 class Transport:
-    """A way out that remembers what left by it, fails as asked, and may know afterwards what went out."""
+    """A way out that remembers what left by it, fails as asked, and may know afterwards what went out.
+
+    `most` is how many mails it takes before the process that hands them over is gone; None for no end.
+    """
 
     def __init__(self) -> None:
         self.left: Counter[str] = Counter()
         self.fault: Exception | None = None
         self.can_tell = True
+        self.most: int | None = None
+        self._lock = Lock()
 
     def send(self, mail: Any) -> str:
         """Take a mail; one that was surely refused has not left."""
-        if not isinstance(self.fault, Transient | Permanent):
-            self.left[mail.key] += 1
+        with self._lock:
+            if self.most == 0:
+                raise Transient("Nobody is there to hand it over.")
+            if self.most:
+                self.most -= 1
+            if not isinstance(self.fault, Transient | Permanent):
+                self.left[mail.key] += 1
         if self.fault:
             raise self.fault
         return f"id-{mail.key}"
@@ -230,11 +242,17 @@ class World:
         self.drain("inbox", None, None, None)
         self.drain("steps", None, None, None)
 
+    def fall(self, minutes: int, death: str) -> None:
+        """A mail is due, and the process that is to send it dies."""
+        self.ripen(minutes)
+        self.drain("mail", death, None, None)
+
     def drain(self, queue: str, death: str | None, meanwhile: Callable[["World"], None] | None, fault: str | None) -> None:
         """Let one drain work, perhaps until it dies; something may happen between rendering and claiming a mail."""
         self.transport.fault = FAULTS.get(fault or "") if queue == "mail" else None
         self._is_troubled |= bool(self.transport.fault)
         death = death if self.crashes < MOST_CRASHES else None
+        self.transport.most = 1 if death == "accepted" else None
         with ExitStack() as stack:
             stack.enter_context(patch.object(jobs.mail, "open_transport", lambda _now: self.transport))
             stack.enter_context(patch.object(jobs.mail, "_claim", self._judged(meanwhile)))

@@ -63,8 +63,11 @@ REPEAT = act("repeat", st.integers(0, 20), st.booleans())
 RIPEN = act("ripen", MINUTES)
 # A mail is written, then something happens and is taken in, and only then the mail's turn comes.
 NARROW = act("narrow", MINUTES, st.one_of(ORDER, ORDER, ORDER, *WORDS))
+# A mail is due, and the process that sends it dies on the way.
+FALL = act("fall", MINUTES, st.sampled_from(sorted(DEATHS["mail"])))
 STEP = st.one_of(
     CART, CART, ORDER, ORDER, act("regular", WHO), st.one_of(*WORDS), TIME, TURN, TURN, RIPEN, RIPEN, NARROW, NARROW, NARROW,
+    FALL, FALL,
     *drains(), *drains(), REPEAT, act("release"), act("tell", st.booleans()),
 )  # fmt: skip
 # How it begins: with people about whom there is something to mail.
@@ -74,8 +77,10 @@ BEGINNING = st.one_of(
     act("order", WHO, st.just(1), st.none(), AGREES, NOW, st.just(False), st.sampled_from(["placed", "sent off"])),
     act("patron", WHO),
 )
+# SendGrid cannot be asked what went out, the outbox can.
 STORY = st.builds(
-    lambda first, rest: [*first, ("drain", ("inbox", None, None, None)), *rest],
+    lambda way_out, first, rest: [way_out, *first, ("drain", ("inbox", None, None, None)), *rest],
+    act("tell", st.booleans()),
     st.lists(BEGINNING, min_size=1, max_size=3),
     st.lists(STEP, min_size=6, max_size=LONGEST),
 )
@@ -114,8 +119,8 @@ def coupons(monkeypatch):
     monkeypatch.setattr(PLATFORMS["shopify"], "mint_coupon", lambda access, spec: f"gid://{spec.code}")
 
 
-def cart(*, agrees: bool = True) -> Any:
-    return ("cart", ("alice", 0, 2, agrees, timedelta(0), False))
+def cart(who: str = "alice", *, agrees: bool = True) -> Any:
+    return ("cart", (who, 0, 2, agrees, timedelta(0), False))
 
 
 def order(n: int = 1, *, token: int | None = None, agrees: bool = True, state: str = "placed") -> Any:
@@ -143,6 +148,7 @@ STORIES: dict[str, list[Any]] = {
     "a flow switched off": [cart(), TAKEN_IN, ("narrow", (HOUR, ("switch", ("abandoned_cart", False))))],
     "a shop on hold": [cart(), TAKEN_IN, ("narrow", (HOUR, ("pause", (True,))))],
     "a death after the hand-over": [cart(), TAKEN_IN, ("ripen", (HOUR,)), ("tell", (False,)), drain("mail", "answered")],
+    "a death between two hand-overs": [cart(), cart("dora"), TAKEN_IN, ("tell", (False,)), ("fall", (HOUR, "accepted"))],
     "a death before the hand-over": [cart(), TAKEN_IN, ("ripen", (HOUR,)), drain("mail", "claimed")],
     "a death after the step": [cart(), TAKEN_IN, ("wait", (HOUR,)), drain("steps", "committed"), drain("steps"), MAILED],
     "a death before the step is kept": [cart(), TAKEN_IN, ("wait", (HOUR,)), drain("steps", "applied"), ("turn", ())],
