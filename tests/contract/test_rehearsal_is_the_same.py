@@ -68,6 +68,13 @@ def deleted_and_came_back(twins):
     twins.wait(days=3)
 
 
+def deleted_for_good(twins):
+    twins.cart()
+    twins.wait(hours=2)
+    twins.drop()
+    twins.wait(days=2)
+
+
 def refused_between_the_mails(twins):
     twins.cart()
     twins.wait(hours=3)
@@ -126,7 +133,8 @@ def carts_of_those_with_a_tag(twins):
 
 CARTS = (
     reminded_and_given_a_coupon, bought_after_the_reminder, bought_within_the_hour_without_a_token, never_agreed,
-    began_a_newer_cart, deleted_and_came_back, refused_between_the_mails, two_people_with_carts, carts_through_the_night,
+    began_a_newer_cart, deleted_for_good,
+    deleted_and_came_back, refused_between_the_mails, two_people_with_carts, carts_through_the_night,
     carts_under_a_cap, carts_of_some_worth_with_a_coupon_for_new_buyers, carts_of_those_with_a_tag,
 )  # fmt: skip
 
