@@ -102,15 +102,14 @@ def example(story: Story) -> tuple[str, list[dict[str, Any]]] | None:
 
 
 def _told(story: Story) -> Iterator[dict[str, Any]]:
-    for run in story.runs:
-        yield _entry(run.entered_at, "entered")
-        if run.state == "exited" and run.ended_at:
-            yield _entry(run.ended_at, "left", reason=run.reason)
-        elif run.ended_at:
-            yield _entry(run.ended_at, "finished")
+    """Yield what happened; of one moment the beginning comes first and the end last."""
+    yield from (_entry(run.entered_at, "entered") for run in story.runs)
     for line in story.lines:
         if line.state != "pending":
             yield _entry(line.at, line.state, step=line.step, reason=line.reason)
+    for run in story.runs:
+        if run.ended_at:
+            yield _entry(run.ended_at, "left" if run.state == "exited" else "finished", reason=run.reason)
 
 
 def _entry(at: datetime, what: str, *, step: str | None = None, reason: str | None = None) -> dict[str, Any]:

@@ -50,7 +50,8 @@ def test_an_order_counts_once_as_having_come_anyway_and_only_soon_after_a_mail_t
 
 
 def test_an_example_says_how_it_ended_and_tells_it_in_the_order_of_time():
-    kind, told = example(story(line("reminder", "skipped", reason="ordered"), state="exited", reason="ordered"))
+    skipped = line("reminder", "skipped", after=2 * HOUR, reason="ordered")  # in the moment in which they left
+    kind, told = example(story(skipped, state="exited", reason="ordered"))
 
     assert kind == "not/ordered"
     assert [(entry["what"], entry["step"], entry["reason"]) for entry in told] == [
