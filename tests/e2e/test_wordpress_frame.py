@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -162,7 +163,8 @@ def test_a_toggle_works_after_the_token_has_ended(house, fakes, page):
     """The first token is so old that the server takes it just once more; then the page has to bring a fresh one."""
     fakes.passport.real = lambda: time.time() - 70  # 20 s are left of it, with the leeway
     frame = opened(page)
-    stale = page.locator("#cartwheel-frame").get_attribute("src").partition("wordpress_token=")[2]
+    source = page.locator("#cartwheel-frame").get_attribute("src")
+    stale = parse_qs(urlsplit(source).query)["wordpress_token"][0]
     deadline = time.monotonic() + 60
     while requests.get(
         f"{fakes.config.cartwheel_url}/admin/flows", headers={"Authorization": f"Bearer {stale}"}, timeout=30
