@@ -13,6 +13,7 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator, mode
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.domain.errors import CartwheelError
+from app.domain.people import normalise_email
 
 INSECURE_KEY = "change-me"
 SHOPIFY_ADMIN_URL = "https://admin.shopify.com"
@@ -70,6 +71,7 @@ class Settings(BaseSettings):
     shopify_app_bridge_url: str = SHOPIFY_APP_BRIDGE_URL
     mail_transport: Transport = Transport.OUTBOX
     mail_allowlist: str = ""
+    staff_sender: str = ""  # links to the desk come from there; empty: they are not mailed
     mail_threads: int = Field(default=16, ge=1, le=64)
     mail_shop_rate: int = Field(default=100, ge=0, le=10_000)
     sendgrid_api_key: str = ""
@@ -120,6 +122,13 @@ class Settings(BaseSettings):
         if any(len(k) < 32 or INSECURE_KEY in k for k in keys):
             raise ValueError("each key needs 32 or more random characters; make one with: cartwheel keys new")
         return keys
+
+    @field_validator("staff_sender")
+    @classmethod
+    def _address(cls, sender: str) -> str:
+        if sender and normalise_email(sender) != sender:
+            raise ValueError("must be an e-mail address in small letters, such as desk@example.com")
+        return sender
 
     @field_validator("mail_allowlist")
     @classmethod

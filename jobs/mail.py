@@ -21,7 +21,7 @@ from app.log import get_logger
 from app.models import Delivery, claims
 from app.queues import QueueName, ring
 from app.services import ledger, meter, pauses, receipts
-from jobs import trials
+from jobs import sign_in_mails, trials
 from jobs.drain import BUDGET
 from jobs.flight import Flight, Landed
 from jobs.keeper import Keeper, sending_lease
@@ -55,6 +55,7 @@ def drain() -> None:
     try:
         settle_stuck(transport)
         trials.send_due(transport, stamp)
+        sign_in_mails.send_due(transport, stamp)
         with Keeper(lambda: settle_stuck(transport)) as keeper:
             is_all_done = _send_due(transport, stamp, keeper)
     finally:

@@ -27,6 +27,7 @@ from app.models import (
     Rehearsal,
     Replay,
     ScheduledStep,
+    SignInMail,
     TagWrite,
     TestMail,
     Webhook,
@@ -76,6 +77,7 @@ RULES = (
     Rule(QueueName.MAIL, is_mail_due),
     Rule(QueueName.MAIL, lambda session, _now: ledger.is_any_stuck(session)),
     Rule(QueueName.MAIL, lambda session, now: claims.is_anything_due(session, TestMail, now)),
+    Rule(QueueName.MAIL, lambda session, now: claims.is_anything_due(session, SignInMail, now)),
     Rule(QueueName.SHOPS, lambda session, now: claims.is_anything_due(session, OAuthState, now)),
     Rule(QueueName.SHOPS, lambda session, now: claims.is_anything_due(session, Connection, now)),  # once a day each
     Rule(QueueName.SHOPS, lambda session, now: claims.is_anything_due(session, Doubt, now)),

@@ -161,6 +161,7 @@ def _set_environment(data_dir: Path, public_url: str, shops_url: str, kept: Keep
         CARTWHEEL_DEMO_SHOPS_URL=shops_url,
         CARTWHEEL_ALLOW_LOOPBACK_SHOPS="true",
         CARTWHEEL_MAIL_TRANSPORT="outbox",
+        CARTWHEEL_STAFF_SENDER="desk@cartwheel.example",
         CARTWHEEL_LOG_FORMAT="console",
         CARTWHEEL_LEASE_SECONDS="15",
     )

@@ -28,7 +28,7 @@ from app.models.reply import Reply
 from app.models.sender_check import SenderCheck
 from app.models.sending import Meter, Pause
 from app.models.shop import Shop, ShopState, ShopToken, TokenKind
-from app.models.staff import AuditRow, DemoClock, Heartbeat, Role, SignInLink, Staff
+from app.models.staff import AuditRow, DemoClock, Heartbeat, Role, SignInLink, SignInMail, Staff
 from app.models.tracking import Attribution, DailyStat, Engagement, EngagementKind, Link
 from app.models.trade import Checkout, Order, OrderLine, Product, PurchaseMark, Refund, Shipment
 from app.models.webhook import EventRow, Webhook, WebhookState
@@ -99,6 +99,7 @@ __all__ = [
     "ShopState",
     "ShopToken",
     "SignInLink",
+    "SignInMail",
     "Staff",
     "Suppression",
     "TagWrite",

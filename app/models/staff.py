@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Identity, Index, LargeBinary, SmallInteger, t
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import Base, ShopRow
+from app.models.base import Base, Claimable, ShopRow, claim_indexes
 
 
 class Role(StrEnum):
@@ -62,6 +62,19 @@ class SignInLink(Base):
     staff_id: Mapped[int | None] = mapped_column(BigInteger)
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+class SignInMail(ShopRow, Claimable, Base):
+    """A link to the desk that one of the staff wants by mail, under shop 0. The link itself is made when it is sent."""
+
+    __tablename__ = "sign_in_mails"
+    __table_args__ = (
+        *claim_indexes("sign_in_mails"),
+        Index("ix_sign_in_mails_staff", "shop_id", "staff_id", "created_at"),
+    )
+
+    staff_id: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime]
 
 
 class Heartbeat(Base):

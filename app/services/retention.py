@@ -111,6 +111,12 @@ RULES = (
         "(SELECT token_hash FROM sign_in_links WHERE expires_at < now() - :age LIMIT :batch)",
     ),
     Rule(
+        "links to sign in with that were mailed",
+        timedelta(days=1),
+        "DELETE FROM sign_in_mails WHERE (shop_id, id) IN "
+        "(SELECT shop_id, id FROM sign_in_mails WHERE created_at < now() - :age LIMIT :batch)",
+    ),
+    Rule(
         "attempts to connect a shop",
         timedelta(days=2),  # their page can be opened for a day
         "DELETE FROM oauth_states WHERE (shop_id, id) IN "

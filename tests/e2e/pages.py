@@ -40,7 +40,7 @@ STAFF: dict[str, list[str]] = {
     "support.proof": ["/support/proof"],
     "support.show_link": ["{staff_link}"],
     "support.show_replay": ["/support/replays/{replay}", "/support/replays/{foretold}"],
-    "support.signed_out": ["/support/signed-out"],
+    "support.signed_out": ["/support/signed-out", "/support/signed-out?asked=1"],
     "support.team": ["/support/staff"],
     "support.webhook": ["/support/webhooks/{webhook}"],
     "support.webhooks": ["/support/webhooks", "/support/webhooks?shop={shop}"],

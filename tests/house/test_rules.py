@@ -79,7 +79,7 @@ def test_no_setting_is_documented_that_does_not_exist():
 
 OPEN_DOORS = {
     "admin.signed_out", "admin.show_link", "admin.use_link", "admin.seen",
-    "support.signed_out", "support.show_link", "support.use_link",
+    "support.signed_out", "support.ask_link", "support.show_link", "support.use_link",
 }  # fmt: skip
 
 

@@ -1,13 +1,37 @@
 """Staff come in by a link that works once, and go out again."""
 
-from flask import redirect, render_template, session, url_for
+from flask import abort, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
+from app import clock
+from app.config import settings
 from app.db import sessions
+from app.domain.errors import Refused
 from app.models import Role
-from app.services import signin, staff
+from app.queues import QueueName, ring_soon
+from app.services import sign_in_mail, signin, staff
 from app.web.guards import Guard, guarded
 from app.web.support.door import blueprint, staff_only
+
+_LONGEST = 320  # characters of an address
+
+
+@blueprint.post("/sign-in")
+@guarded(Guard.PUBLIC)
+def ask_link() -> ResponseReturnValue:
+    """Mail a link to who asks, if they are of the staff; the answer is the same for any address."""
+    if not settings().staff_sender:
+        abort(404)
+    email = request.form.get("email", "")[:_LONGEST]
+    try:
+        with sessions().begin() as database:
+            times = {"now": clock.now(database), "real_now": signin.real_now(database)}
+            is_asked = sign_in_mail.ask(database, email, **times)
+    except Refused as exc:
+        return _signed_out(email=email, wrong=str(exc)), 422
+    if is_asked:
+        ring_soon(QueueName.MAIL)
+    return redirect(url_for("support.signed_out", asked=1), 303)
 
 
 @blueprint.get("/sign-in/<token>")
@@ -36,7 +60,7 @@ def use_link(token: str) -> ResponseReturnValue:
 @guarded(Guard.PUBLIC)
 def signed_out() -> ResponseReturnValue:
     """Say how to get in."""
-    return render_template("support/signed_out.html")
+    return _signed_out(is_asked="asked" in request.args)
 
 
 @blueprint.post("/sign-out")
@@ -45,6 +69,11 @@ def sign_out() -> ResponseReturnValue:
     """End the session."""
     session.clear()
     return redirect(url_for("support.signed_out"), 303)
+
+
+def _signed_out(**context: object) -> str:
+    minutes = int(sign_in_mail.LIFETIME.total_seconds() // 60)
+    return render_template("support/signed_out.html", is_mailed=bool(settings().staff_sender), minutes=minutes, **context)
 
 
 def _no_such_link() -> ResponseReturnValue:
