@@ -5,13 +5,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
+
+if TYPE_CHECKING:  # Rich is imported where it draws: the processes that never end draw nothing
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
 Row = Mapping[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -30,6 +31,8 @@ def emit(row: Row, *, as_json: bool) -> None:
     if as_json:
         click.echo(_json(row))
         return
+    from rich.text import Text
+
     table = _table(show_header=False)
     for name, value in row.items():
         table.add_row(Text(name.replace("_", " "), style="dim"), _text(value))
@@ -46,6 +49,8 @@ def emit_list(rows: Iterable[Row], *, as_json: bool, columns: Sequence[str], not
     if not rows:
         say(nothing)
         return
+    from rich.text import Text
+
     table = _table(show_header=True)
     for name in columns:
         table.add_column(Text(name.replace("_", " ")), overflow="fold")
@@ -65,6 +70,9 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
     Without a total the bar only tells that something moves.
     """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=False, disable=not console.is_terminal) as bar:
@@ -100,7 +108,9 @@ def _plain(value: object) -> object:
             return str(value)
 
 
-def _text(value: object) -> Text:
+def _text(value: object) -> "Text":
+    from rich.text import Text
+
     match value:
         case None:
             return Text("-", style="dim")
@@ -114,10 +124,14 @@ def _text(value: object) -> Text:
             return Text(printable(value))
 
 
-def _table(*, show_header: bool) -> Table:
+def _table(*, show_header: bool) -> "Table":
+    from rich.table import Table
+
     return Table(box=None, show_header=show_header, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
 
 
-def _stdout() -> Console:
+def _stdout() -> "Console":
+    from rich.console import Console
+
     # Made for each print: click's test runner and pipes exchange sys.stdout.
     return Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False, markup=False, emoji=False)

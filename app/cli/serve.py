@@ -1,5 +1,6 @@
 """The processes: `web`, `worker`, `scheduler`, all of them on one machine, the demo, and the migration before them."""
 
+import gc
 import json
 import logging
 import os
@@ -64,6 +65,7 @@ def web(workers: int) -> None:
     config = settings()
     if not is_free(config.host, config.port):
         raise NotReady(f"Port {config.port} is taken on {config.host}. Stop what listens there, or set PORT.")
+    _load_for_all()
     _serve_web(config.host, config.port, workers)
 
 
@@ -163,6 +165,18 @@ def _all_workers() -> int:
 
     settings()  # a bad setting ends us now; the workers would be restarted for ever
     return keep_running([Member(name, ("worker", name)) for name in _QUEUES], os.environ)
+
+
+def _load_for_all() -> None:
+    """Load the app before the processes are forked off: they share what none of them changes, and are ready sooner."""
+    from sqlalchemy.orm import configure_mappers
+
+    from app.web import create_app
+
+    create_app()
+    configure_mappers()
+    gc.collect()
+    gc.freeze()  # else the collector touches, and so copies, what is shared
 
 
 def _serve_web(host: str, port: int, workers: int) -> None:
