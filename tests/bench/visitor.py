@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 _TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 _TIMEOUT = 60.0  # seconds; the web's statements end after 30
+_IDLE = 10.0  # seconds, after which the connection is opened anew: the server ends one that was idle for 30
 
 
 class Visitor:
@@ -14,6 +15,7 @@ class Visitor:
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
+        self._used_at = 0.0
         self._cookie = ""
         self._token = ""
 
@@ -33,6 +35,9 @@ class Visitor:
         Raises:
             AssertionError: it was not answered with 200.
         """
+        if time.perf_counter() - self._used_at > _IDLE:
+            self._connection.close()
+            self._connection.connect()
         began = time.perf_counter()
         status, body = self._ask("POST" if form else "GET", path, form)
         took = (time.perf_counter() - began) * 1000
@@ -58,6 +63,7 @@ class Visitor:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         self._connection.request(method, path, body, headers)
         answer = self._connection.getresponse()
+        self._used_at = time.perf_counter()
         if set_cookie := answer.getheader("Set-Cookie"):
             self._cookie = set_cookie.partition(";")[0]
         return answer.status, answer.read()
