@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app.models import Replay, ReplayState, claims
@@ -42,8 +43,9 @@ def _foretell(session: Session, asked: Replay, now: datetime) -> dict[str, Any]:
     }
 
 
-def _give_up(_session: Session, asked: Replay, now: datetime) -> None:
-    asked.ended_at = now
+def _give_up(session: Session, asked: Replay, now: datetime) -> None:
+    mine = (Replay.shop_id == asked.shop_id, Replay.id == asked.id)
+    session.execute(update(Replay).where(*mine).values(ended_at=now))
 
 
 def to_json(found: Forecast) -> dict[str, Any]:

@@ -113,6 +113,17 @@ def test_one_that_fails_again_is_not_taken_twice(house, planted, monkeypatch):
     assert count(house, Webhook, Webhook.state == "failed") == 40
 
 
+def test_one_that_cannot_be_carried_on_ends_and_says_when(house, planted, monkeypatch):
+    replay_id = ask(house, Which())
+    monkeypatch.setattr(replays, "advance", _broken)
+    monkeypatch.setattr("jobs.drain.backoff", lambda *_: None)
+    housekeeping.drain()
+    found = held(house, replay_id)
+
+    assert (found.state, found.done) == (ReplayState.FAILED, 0)
+    assert found.ended_at is not None
+
+
 def test_what_came_after_it_was_asked_for_is_not_meant(house, planted):
     replay_id = ask(house, Which())
     with house.begin() as session:
