@@ -15,7 +15,7 @@ from app.log import get_logger
 from app.models import Erasure, claims
 from app.queues import QueueName, ring
 from app.services import comparison, erasing, hygiene_weeks, opt_in, proof, retention, signin
-from jobs import crediting, rehearsals, replays
+from jobs import crediting, rehearsals, replays, silent
 from jobs import drain as draining
 from jobs.way_out import open_transport
 
@@ -36,6 +36,7 @@ def drain() -> None:
     prove()
     compare()
     look_back()
+    silent.look()
     with sessions().begin() as session:
         if failed := erasing.show_failures(session):
             log.error("housekeeping.erasures_failed", erasures=failed)

@@ -43,6 +43,7 @@ from app.services import (
     pauses,
     proof,
     retention,
+    silent_people,
     statistics,
     tokens,
     watch,
@@ -97,6 +98,7 @@ RULES = (
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: retention.is_due(session)),  # once an hour
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: proof.is_night(session)),  # once a day
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: hygiene_weeks.is_due(session)),  # once a day, for weeks that are over
+    Rule(QueueName.HOUSEKEEPING, lambda session, _now: silent_people.is_due(session)),  # once a day
     Rule(QueueName.HOUSEKEEPING, lambda session, _now: comparison.is_due(session)),  # every six hours
 )
 

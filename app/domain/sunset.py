@@ -37,6 +37,11 @@ class Silence:
     asked_at: datetime | None = None  # of the one that asked whether mail is still wanted
 
 
+def silent_from(silence: Silence) -> datetime | None:
+    """Return when a person fell, or will fall, silent; None as long as they had too few mails."""
+    return None if silence.mails < silence.rule.fewest else silence.since + silence.rule.silent
+
+
 def sunset(silence: Silence, *, now: datetime) -> Sunset:
     """Say what is done with a person; where nobody asked them, they have as long to answer to the other mails."""
     rule, silent = silence.rule, now - silence.since

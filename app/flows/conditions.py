@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.domain.errors import Refused
+from app.domain.sunset import Sunset, sunset
 from app.flows.snapshot import Snapshot
 from app.flows.vocabulary import DEEPEST, TAG, Branch, Condition, Flow, walk
 
@@ -102,6 +103,11 @@ def no_longer_fits() -> Condition:
 def will_fit_in_days(days: int) -> Condition:
     """What the flow was entered for will still hold in so many days, without another order."""
     return Condition("will_fit_in_days", days)
+
+
+def has_fallen_silent() -> Condition:
+    """The person has left marketing mail unanswered for as long as the shop's rule says."""
+    return Condition("has_fallen_silent")
 
 
 def clicked(mail: str) -> Condition:
@@ -221,6 +227,11 @@ def _number(condition: Condition) -> int:
     return condition.value if isinstance(condition.value, int) else 0
 
 
+def _is_silent(_: Condition, s: Snapshot, __: Flow) -> bool:
+    silence = s.permission.silence
+    return bool(s.person and silence and sunset(silence, now=s.person.at) is not Sunset.KEEP)
+
+
 _JOINS = {"any_of", "all_of", "none_of"}
 _ASK_THE_TRIGGER = {"no_longer_fits", "will_fit_in_days"}
 # Conditions with a number, and the lowest that makes sense.
@@ -247,6 +258,7 @@ _TESTS: dict[str, Callable[[Condition, Snapshot, Flow], bool]] = {
     "has_tag": lambda c, s, _: bool(s.person and _text(c).casefold() in s.person.tags),
     "no_longer_fits": lambda _, s, f: not fits(f, s),
     "will_fit_in_days": _will_fit,
+    "has_fallen_silent": _is_silent,
     "clicked": lambda c, s, _: c.value in s.clicked,
     "answered": lambda _, s, __: s.answer is not None,
     "scored_at_most": lambda c, s, _: bool(s.answer and s.answer.score and s.answer.score <= _number(c)),

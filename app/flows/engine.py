@@ -8,6 +8,7 @@ from typing import Any
 
 from app.domain import pace
 from app.domain.pace import Later
+from app.domain.sunset import silent_from
 from app.flows.conditions import holds
 from app.flows.gates import TRANSACTIONAL, gate_of, why_closed, why_unwanted
 from app.flows.program import next_send, places
@@ -127,6 +128,9 @@ def happened_at(flow: Flow, snapshot: Snapshot) -> datetime | None:  # noqa: PLR
             return person.subscribed_at if person and is_proven else None
         case "customer_ordered":
             return person.purchases[-1].at if person and person.purchases else None
+        case "customer_silent":
+            fell_at = silent_from(silence) if (silence := snapshot.permission.silence) else None
+            return fell_at if person and fell_at and fell_at <= person.at else None
         case "opt_in_asked":
             return snapshot.opt_in.asked_at if snapshot.opt_in else None
 

@@ -26,6 +26,7 @@ TriggerEvent = Literal[
     "order_fulfilled",
     "customer_subscribed",
     "customer_ordered",
+    "customer_silent",
     "opt_in_asked",
 ]
 # What a run is about, by what makes a person enter.
@@ -36,6 +37,7 @@ SUBJECTS: dict[TriggerEvent, SubjectKey] = {
     "order_fulfilled": "order",
     "customer_subscribed": "customer",
     "customer_ordered": "customer",
+    "customer_silent": "customer",
     "opt_in_asked": "opt_in",
 }
 MessageClass = Literal["marketing", "transactional"]

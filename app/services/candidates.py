@@ -24,6 +24,7 @@ class Touched:
     consenting: set[int] = field(default_factory=set)  # customers who said something about marketing mail
     opt_ins: dict[int, int] = field(default_factory=dict)  # requests to confirm that were begun, and whose they are
     buying: set[int] = field(default_factory=set)  # customers whose orders changed
+    silent: set[int] = field(default_factory=set)  # customers who left mail unanswered for long
 
 
 def of_flow(session: Session, shop_id: int, flow: Flow, touched: Touched, *, now: datetime) -> list[Subject]:
@@ -37,8 +38,8 @@ def of_flow(session: Session, shop_id: int, flow: Flow, touched: Touched, *, now
             begun = touched.opt_ins.items()
             return [_subject(flow, str(opt_in_id), customer_id, now) for opt_in_id, customer_id in begun]
         case "customer":
-            who = touched.consenting if flow.trigger.event == "customer_subscribed" else touched.buying
-            return _customers(session, shop_id, flow, who, now)
+            who = {"customer_subscribed": touched.consenting, "customer_silent": touched.silent}
+            return _customers(session, shop_id, flow, who.get(flow.trigger.event, touched.buying), now)
 
 
 def _checkouts(session: Session, shop_id: int, flow: Flow, tokens: set[str], now: datetime) -> list[Subject]:

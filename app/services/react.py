@@ -40,6 +40,11 @@ def consented(session: Session, shop: Shop, customers: set[int], *, now: datetim
     react(session, shop, Touched(customers=customers, consenting=customers), now=now)
 
 
+def fell_silent(session: Session, shop: Shop, customers: set[int], *, now: datetime) -> None:
+    """Let flows begin with people who may have left mail unanswered for long. The caller holds their locks."""
+    react(session, shop, Touched(customers=customers, silent=customers), now=now)
+
+
 def _live_flows(session: Session, shop_id: int) -> list[tuple[FlowSettings, Flow]]:
     rows = session.execute(
         select(FlowSettings, FlowVersion.tree)

@@ -9,6 +9,7 @@ import pytest
 from app.domain.consent import Permission
 from app.domain.events import ConsentState
 from app.domain.pace import Cap, Mailed, Pace, Quiet
+from app.domain.sunset import Silence, SunsetRule
 from app.flows import conditions as c
 from app.flows.engine import Exit, Finish, Schedule, SendEmail, SkipEmail, TagCustomer, decide, should_enter
 from app.flows.news import Refusal, why_refused
@@ -103,6 +104,11 @@ CART = CheckoutFacts(
 )  # fmt: skip
 
 
+def silent(days: float, mails: int = 3) -> Permission:
+    """Somebody who left so many mails unanswered, the first of them so many days ago."""
+    return Permission(silence=Silence(rule=SunsetRule(), mails=mails, since=T0 - days * DAY))
+
+
 @pytest.mark.parametrize(
     ("condition", "yes", "no"),
     [
@@ -121,6 +127,8 @@ CART = CheckoutFacts(
         (c.in_country("DE", "AT"), {"person": replace(person(), country="AT")}, {"person": replace(person(), country="CH")}),
         (c.none_of(c.in_country("DE")), {"person": person()}, {"person": replace(person(), country="DE")}),
         (c.has_tag("VIP"), {"person": replace(person(), tags=frozenset({"vip"}))}, {}),
+        (c.has_fallen_silent(), {"permission": silent(180)}, {"permission": silent(179)}),
+        (c.has_fallen_silent(), {"permission": silent(900)}, {"permission": silent(900, mails=2)}),
         (c.has_open_cart(), {"has_open_checkout": True}, {}),
         (c.none_of(c.answered(), c.has_open_cart()), {}, {"has_open_checkout": True}),
         (c.all_of(c.has_email(), c.has_open_cart()), {"has_open_checkout": True}, {}),
@@ -146,6 +154,12 @@ def test_conditions(condition, yes, no):
         ("customer_subscribed", {"person": replace(person(), subscribed_at=None)}, False),
         ("customer_ordered", {"person": person(1)}, True),
         ("customer_ordered", {"person": person(4)}, False),
+        ("customer_silent", {"permission": silent(180)}, True),
+        ("customer_silent", {"permission": silent(182.9)}, True),
+        ("customer_silent", {"permission": silent(183.1)}, False),
+        ("customer_silent", {"permission": silent(179)}, False),
+        ("customer_silent", {"permission": silent(180, mails=2)}, False),
+        ("customer_silent", {}, False),
     ],
 )
 def test_who_enters(event, changes, enters):

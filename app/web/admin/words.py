@@ -48,6 +48,7 @@ TITLES = {
     "post_purchase": noted("Post-purchase"),
     "review_request": noted("Review request"),
     "vip": noted("VIP"),
+    "re_permission": noted("Still interested"),
 }
 ORDINALS = (
     noted("First mail"),
@@ -113,6 +114,7 @@ TRIGGERS = {
     "order_fulfilled": noted("Order sent off or delivered"),
     "customer_subscribed": noted("Agreed to marketing mail"),
     "customer_ordered": noted("Bought again"),
+    "customer_silent": noted("Reacted to no mail for a long time"),
     "opt_in_asked": noted("Signed up, not confirmed yet"),
 }
 # {} is the condition's value; an amount of money comes written out.
@@ -128,6 +130,7 @@ CONDITIONS = {
     "spent_in_a_year": noted("{} or more spent in twelve months"),
     "orders_in_a_year": noted("{} orders or more in twelve months"),
     "will_fit_in_days": noted("they will still belong here in {} days without buying"),
+    "has_fallen_silent": noted("they left all mails unanswered for so long"),
     "clicked": noted("they clicked in the mail “{}”"),
     "answered": noted("they answered"),
     "scored_at_most": noted("they gave {} stars or fewer"),
@@ -177,6 +180,7 @@ FLOW_ICONS = {
     "post_purchase": "tag",
     "review_request": "check",
     "vip": "shop",
+    "re_permission": "mail",
 }
 SHOWS = {
     "opt_in": noted("A button that confirms their address"),
@@ -216,6 +220,7 @@ STEPS = {
     "thanks": noted("Thanks"),
     "early_access": noted("Early access"),
     "drop_out_warning": noted("Their place ends soon"),
+    "still_wanted": noted("Shall we keep writing?"),
 }
 EVENTS = {
     "checkout_updated": noted("Cart changed"),
