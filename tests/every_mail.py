@@ -12,6 +12,7 @@ from typing import Any
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session, sessionmaker
 
+import jobs.silent
 from app import clock
 from app.catalogues import LANGUAGES
 from app.config import settings
@@ -79,9 +80,9 @@ class Street:
     def play(self) -> None:
         """Let every flow mail what it can, one flow after the other."""
         for flow, story in STORIES.items():
-            self._switch(flow, on=True)
+            self.switch(flow, on=True)
             story(self)
-            self._switch(flow, on=False)
+            self.switch(flow, on=False)
 
     def readers(self) -> list[Reader]:
         """Return somebody new for each language."""
@@ -130,7 +131,8 @@ class Street:
             self.now = clock.now(session)
         builders.work_off()
 
-    def _switch(self, flow: str, *, on: bool) -> None:
+    def switch(self, flow: str, *, on: bool) -> None:
+        """Switch a flow of the shop on or off."""
         with self.house.begin() as session:
             if flow == "double_opt_in":
                 edit_rules.change(session, self.shop_id, {"double_opt_in": on}, actor="test", now=self.now)
@@ -203,8 +205,20 @@ def _double_opt_in(street: Street) -> None:
     street.wait(hours=24.1)
 
 
+def _re_permission(street: Street) -> None:
+    """They get the mails of the welcome flow, open none, and half a year goes by."""
+    street.switch("welcome", on=True)
+    _welcome(street)
+    street.switch("welcome", on=False)
+    street.wait(days=173)
+    jobs.silent.ask(street.now)
+    builders.work_off()
+
+
+# Half a year goes by in the first.
 # The last ones' links lead on for seven days only: they are told last, so that a robot meets them alive.
 STORIES: dict[str, Callable[[Street], None]] = {
+    "re_permission": _re_permission,
     "abandoned_cart": _abandoned_cart,
     "welcome": _welcome,
     "post_purchase": _post_purchase,

@@ -163,7 +163,7 @@ def _begins_with(flow: Flow, since: datetime) -> tuple[Any, InstrumentedAttribut
         case "customer_subscribed":
             is_yes = ConsentRow.state == ConsentState.SUBSCRIBED
             return ConsentRow, ConsentRow.at, (ConsentRow.at >= since, is_yes)
-    raise Refused("This flow cannot be rehearsed: it begins with sign-ups, which are kept for 30 days only.")
+    raise Refused("This flow cannot be rehearsed: what it begins with is not kept.")
 
 
 def _customers(rows: _Rows) -> Select[*tuple[Any, ...]]:

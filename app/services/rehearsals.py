@@ -27,7 +27,10 @@ KEPT = timedelta(days=30)
 SLICE = 200  # people that one transaction looks at
 LONGEST = 300.0  # seconds of work; who was not looked at by then is said to be left out
 LISTED_MOST = 10
-CANNOT = {"opt_in_asked": "it begins with sign-ups, which are kept for 30 days only"}
+CANNOT = {
+    "opt_in_asked": "it begins with sign-ups, which are kept for 30 days only",
+    "customer_silent": "it begins after half a year of silence, which is longer than the past that is played",
+}
 _SLICE_SECONDS = 8.0  # after which a slice ends before its last person
 _STATEMENT_SECONDS = 10
 

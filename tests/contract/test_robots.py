@@ -135,7 +135,7 @@ def test_robot_that_opens_every_link_of_every_mail_twice_changes_nothing(site, h
         if "lang=" not in link or link.endswith("lang=ar"):
             answers |= robot.open(link, next(agents))[0]
 
-    assert len(mails) == len(EVERY)
+    assert len(mails) >= len(EVERY)  # those that fall silent got others before
     assert {door for door in "ucdops" if any(f"/{door}/" in link for link in seen)} == set("ucdops")
     assert answers == {200, 302}
     assert before.changes(everything(house)) == {}

@@ -42,6 +42,11 @@ TOLD = {
     "left": noted("Would have left"),
     "finished": noted("Would have come to the end"),
 }
+# Why a flow cannot be rehearsed (rehearsals.CANNOT), by what it begins with.
+CANNOT = {
+    "opt_in_asked": noted("It begins with sign-ups, which are kept for 30 days only."),
+    "customer_silent": noted("It begins after half a year of silence, which is longer than the past that is played."),
+}
 PAGE = "/flows/<key>/rehearsals"
 
 
@@ -150,7 +155,8 @@ def _page(
         abort(404)
     context: dict[str, Any] = {
         "state": state, "words": words, "listed": listed, "shown": shown, "badges": STATES, "refusal": refusal,
-        "told_words": TOLD, "anyway_days": ANYWAY.days, "cannot": rehearsals.why_not(state.flow), "days": rehearsals.DAYS,
+        "told_words": TOLD, "anyway_days": ANYWAY.days, "cannot": CANNOT.get(state.flow.trigger.event),
+        "days": rehearsals.DAYS,
         **(_result(session, shown) if shown else {}),
     }  # fmt: skip
     if htmx_request().wants_fragment and htmx_request().hx_target_id == "rehearsal":
@@ -193,7 +199,7 @@ def _story(one: Example) -> list[Told]:
 
 def _why_not(session: Session, flow: Flow) -> str:
     if rehearsals.why_not(flow):
-        return str(_("This flow cannot be rehearsed: it begins with sign-ups, which are kept for 30 days only."))
+        return " ".join((_("This flow cannot be rehearsed."), show.translated(CANNOT[flow.trigger.event])))
     busy = rehearsals.under_way(session, shop_id())
     title = show.translated(FLOWS[busy.flow].title) if busy else ""
     return str(_("A rehearsal of %(flow)s is under way. Wait until it is done, or stop it.", flow=title))
