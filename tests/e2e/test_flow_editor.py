@@ -90,7 +90,7 @@ def test_conditions_are_edited_by_keyboard_alone(house, browser, site, cast, vie
         add(page, "Click", "coupon.only")
         expect(page.locator("[id='coupon.only-0-sign']")).to_be_focused()
         page.keyboard.press("ArrowDown")
-        tab_to(page, "#waits > header button")
+        tab_to(page, "#waits > header .primary")
         page.keyboard.press("Enter")
         expect(page.locator("#toasts")).to_contain_text("Saved as version 2")
         picture(page, f"{name}-saved")
