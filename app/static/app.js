@@ -30,10 +30,12 @@
     document.getElementById("savebar")?.removeAttribute("hidden");
   });
 
-  // A refused form: whoever sent it goes on at its first wrong field, unless the page says where (autofocus).
+  // After an answer the focus is where the page says (autofocus, which browsers heed in no frame of another origin); whoever
+  // sent a refused form goes on at its first wrong field.
   document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
-    if (ctx.response?.status !== 422 || document.activeElement.matches("[autofocus]")) return;
-    (document.getElementById(ctx.target?.id) ?? document).querySelector("[aria-invalid=true]")?.focus();
+    const place = document.getElementById(ctx.target?.id) ?? document;
+    const wrong = ctx.response?.status === 422 ? place.querySelector("[aria-invalid=true]") : null;
+    (place.querySelector("[autofocus]") ?? wrong)?.focus();
   });
 
   // A mail is shown anew while its text is written. It is no submit of its form: that would save it, and Shopify's save bar
