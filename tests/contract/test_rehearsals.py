@@ -119,7 +119,9 @@ def test_one_at_a_time_for_each_shop(house, shop_id):
     ask(house, shop_id, FLOWS["vip"])
 
 
-@pytest.mark.parametrize(("flow", "days"), [("abandoned_cart", 0), ("abandoned_cart", 91), ("double_opt_in", 90), ("re_permission", 90)])
+@pytest.mark.parametrize(
+    ("flow", "days"), [("abandoned_cart", 0), ("abandoned_cart", 91), ("double_opt_in", 90), ("re_permission", 90)]
+)
 def test_what_cannot_be_rehearsed_is_refused_in_words(house, shop_id, flow, days):
     with pytest.raises(Refused, match="cannot be rehearsed" if days == 90 else "1 to 90 days"):
         ask(house, shop_id, FLOWS[flow], days=days)
@@ -253,7 +255,8 @@ def test_somebody_with_everything_that_can_happen_to_one_can_be_rehearsed(house)
     with house.begin() as session:
         shop_id = builders.tea_and_tin(session, flow_on=False)
         busy_shopper(session, shop_id, clock.now(session))
-    done = {key: carry_out(house, ask(house, shop_id, FLOWS[key])) for key in FLOWS if rehearsals.why_not(FLOWS[key]) is None}
+    played = [key for key, flow in FLOWS.items() if rehearsals.why_not(flow) is None]
+    done = {key: carry_out(house, ask(house, shop_id, FLOWS[key])) for key in played}
 
     assert {rehearsal.state for rehearsal in done.values()} == {"done"}
     assert (done["abandoned_cart"].looked_at, done["post_purchase"].looked_at) == (1, 1)
