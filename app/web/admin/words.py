@@ -130,7 +130,7 @@ CONDITIONS = {
     "spent_in_a_year": noted("{} or more spent in twelve months"),
     "orders_in_a_year": noted("{} orders or more in twelve months"),
     "will_fit_in_days": noted("they will still belong here in {} days without buying"),
-    "has_fallen_silent": noted("they left all mails unanswered for so long"),
+    "has_fallen_silent": noted("they left all marketing mail unanswered for as long as your settings say"),
     "clicked": noted("they clicked in the mail “{}”"),
     "answered": noted("they answered"),
     "scored_at_most": noted("they gave {} stars or fewer"),
