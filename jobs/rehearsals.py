@@ -1,6 +1,7 @@
 """Rehearsals that were asked for: slice by slice, so that they can be watched and stopped. Only their row is written."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -27,7 +28,7 @@ def work_one(key: Key) -> Rehearsal | None:
         lease = timedelta(seconds=settings().lease_seconds)
         asked = claims.claim_one(session, Rehearsal, key, lease=lease)
     if asked is not None:
-        with sessions().begin() as session:
+        with suppress(claims.FenceLost), sessions().begin() as session:
             _advance(session, [asked], clock.now(session))
     with sessions()() as session:
         return rehearsals.find(session, *key)

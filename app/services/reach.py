@@ -32,6 +32,7 @@ _OF_PEOPLE = _OF_PURCHASES | {"in_country", "has_tag"}
 _TELLABLE = _OF_PEOPLE | {
     "has_email", "cart_is_not_empty", "worth_at_least", "order_undone", "money_went_back", "any_of", "all_of", "none_of",
 }  # fmt: skip
+_UNTELLABLE: set[TriggerEvent] = {"opt_in_asked", "customer_silent"}  # sign-ups go, and of silence no row tells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +61,9 @@ def reach(session: Session, shop: Shop, flow: Flow, *, now: datetime) -> Reach |
     """Say whom a flow would have reached in the last 90 days, at most 1,000 looked at.
 
     Returns:
-        None when that cannot be told: of the double opt-in, and of conditions that only hold for the present.
+        None when that cannot be told: of some triggers, and of conditions that only hold for the present.
     """
-    if flow.subject == "opt_in" or names(flow.trigger.when) - _TELLABLE:
+    if flow.trigger.event in _UNTELLABLE or names(flow.trigger.when) - _TELLABLE:
         return None
     newest = _moments(session, shop.id, flow, now - PERIOD)
     is_cut, moments = len(newest) > LOOKED_MOST, newest[:LOOKED_MOST]

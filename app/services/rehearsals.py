@@ -171,10 +171,16 @@ def give_up(session: Session, asked: Rehearsal, *, now: datetime) -> None:
 
 
 def forget(session: Session, shop_id: int, customer_ids: Collection[int]) -> None:
-    """Take people out of what rehearsals keep: ids, times and reasons."""
+    """Take people out of what rehearsals keep: ids, times and reasons.
+
+    A slice that is under way read them before. It loses its fence, and with it all it found, and is looked at anew.
+    """
     if not customer_ids:
         return
     ids = sorted(customer_ids)
+    under_way = (Rehearsal.shop_id == shop_id, Rehearsal.state == RehearsalState.PENDING)
+    anew = {"fence": Rehearsal.fence + 1, "lease_until": None}
+    session.execute(update(Rehearsal).where(*under_way).values(anew).execution_options(synchronize_session=False))
     session.execute(
         text(
             "UPDATE rehearsals SET examples = (SELECT coalesce(jsonb_agg(e ORDER BY n), '[]') "

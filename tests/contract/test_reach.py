@@ -137,6 +137,7 @@ def test_who_was_let_in_is_who_is_counted(shop, condition):
 
 def test_what_cannot_be_told_of_the_past_is_not_told(house, people):
     assert asked(house, people.tea, FLOWS["double_opt_in"]) is None
+    assert asked(house, people.tea, flow_for("re_permission", has_email())) is None
     assert asked(house, people.tea, flow_for("vip", has_open_cart())) is None
 
 

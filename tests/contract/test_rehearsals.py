@@ -232,6 +232,31 @@ def test_who_is_forgotten_is_in_no_rehearsal_any_more(house, shop_id):
     assert "example.com" not in str(kept.examples) + str(kept.tally)
 
 
+def test_who_is_forgotten_while_they_are_looked_at_is_not_written_back(house, shop_id, monkeypatch):
+    """I12: the slice read them before, and loses what it found; it is looked at anew without them."""
+    asked = ask(house, shop_id)
+    key = (asked.shop_id, asked.id)
+    whom = work_one(key).whom
+    honest = rehearsals.rehearse
+
+    def forget_the_first(past, setting, slice_, **period):
+        found = list(honest(past, setting, slice_, **period))
+        with house.begin() as session:
+            email = session.scalar(text("SELECT email FROM customers WHERE id = :id"), {"id": whom[0]})
+            shop = session.get_one(Shop, shop_id)
+            erase.erase_customer(session, shop, [whom[0]], [email], now=clock.now(session))
+        return iter(found)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(rehearsals, "rehearse", forget_the_first)
+        lost = work_one(key)
+    done = carry_out(house, asked)
+
+    assert (lost.state, lost.looked_at, lost.examples) == ("pending", 0, [])
+    assert (done.state, done.deaths) == ("done", 0)
+    assert whom[0] not in {entry["customer_id"] for entry in done.examples}
+
+
 def test_it_is_thrown_away_after_thirty_days(house, shop_id):
     done = carry_out(house, ask(house, shop_id))
     assert done.expires_at == done.until_at + 30 * DAY
